@@ -1,0 +1,1 @@
+"""bsync: the daily exchange of visitor data with partners."""

@@ -1,0 +1,12 @@
+-- Accepted rows that came to nothing, for `rejected_lines`.
+SELECT
+    CAST($day AS DATE) AS day,
+    partner,
+    file,
+    line_no,
+    outcome AS reason,
+    NULL::VARCHAR AS sample,
+    batch,
+    'id_links' AS stage
+FROM row_outcome
+WHERE outcome <> 'stored';

@@ -1,0 +1,68 @@
+-- Figures of the slice per file; slices of one file add up.
+WITH
+lines AS (
+    SELECT
+        file,
+        count(*) AS records_received,
+        count(*) FILTER (reason = 'line_too_long') AS lines_over_length,
+        count(*) FILTER (reason = 'over_user_limit') AS lines_over_user_limit,
+        count(*) FILTER (reason = 'invalid_aam_id') AS invalid_aam_id,
+        count(*) FILTER (reason = 'invalid_device_id') AS invalid_device_id,
+        count(*) FILTER (reason = 'opted_out') AS opted_out,
+        count(*) FILTER (reason = 'no_matching_aam_id') AS no_matching_aam_id,
+        count(*) FILTER (reason = 'no_trait_realized') AS no_trait_realized,
+        count(*) FILTER (reason IS NULL) AS stored_records,
+        count(*) FILTER (reason IS NULL AND is_unmatched) AS stored_unmatched
+    FROM outcome
+    GROUP BY file
+),
+
+signals AS (
+    SELECT
+        countable.file,
+        count(*) AS total_signals
+    FROM token
+    INNER JOIN countable ON countable.rec = token.rec
+    WHERE token.item NOT IN (SELECT item FROM item WHERE kind = 'empty')
+    GROUP BY countable.file
+),
+
+used AS (
+    SELECT
+        file,
+        count(DISTINCT token_no) FILTER (effect <> 'failed') AS used_signals
+    FROM hit
+    GROUP BY file
+),
+
+failed AS (
+    SELECT
+        file,
+        count(*) AS traits_failed_validation,
+        count(DISTINCT rec) AS records_with_failed_traits
+    FROM (SELECT DISTINCT file, rec, trait_id FROM hit WHERE effect = 'failed') AS named
+    GROUP BY file
+),
+
+realized AS (
+    SELECT
+        outcome.file,
+        count(*) AS total_realized_traits
+    FROM operation
+    INNER JOIN outcome ON outcome.rec = operation.rec
+    WHERE outcome.reason IS NULL AND operation.operation = 'add'
+    GROUP BY outcome.file
+)
+
+SELECT
+    lines.*,
+    coalesce(signals.total_signals, 0) AS total_signals,
+    coalesce(signals.total_signals, 0) - coalesce(used.used_signals, 0) AS total_unused_signals,
+    coalesce(realized.total_realized_traits, 0) AS total_realized_traits,
+    coalesce(failed.traits_failed_validation, 0) AS traits_failed_validation,
+    coalesce(failed.records_with_failed_traits, 0) AS records_with_failed_traits
+FROM lines
+LEFT JOIN signals ON signals.file = lines.file
+LEFT JOIN used ON used.file = lines.file
+LEFT JOIN failed ON failed.file = lines.file
+LEFT JOIN realized ON realized.file = lines.file;

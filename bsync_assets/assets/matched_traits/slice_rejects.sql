@@ -1,0 +1,24 @@
+-- Rows of the slice for `rejected_lines`. Lines that break a rule get a sample: the user ID masked, keys readable, values and
+-- bare items hidden (PRV-055).
+SELECT
+    data_file.partner,
+    data_file.key AS file,
+    outcome.line_no,
+    outcome.reason,
+    CASE
+        WHEN outcome.reason NOT IN ('no_trait_realized', 'no_matching_aam_id', 'opted_out') THEN
+            array_to_string(
+                [masked(left(trim(string_split(line.text, chr(9))[1], ' '), 60))]
+                || list_transform(
+                    string_split(left(line.text, 400), chr(9))[2:],
+                    LAMBDA part: regexp_replace(part, '("?[^=,"@%]*"?) *=[^,]*|[^,=]+', '\1=***', 'g')
+                ),
+                chr(9)
+            )
+    END AS sample,
+    data_file.batch,
+    'matched_traits' AS stage
+FROM outcome
+INNER JOIN data_file ON data_file.file = outcome.file
+INNER JOIN line ON line.rec = outcome.rec
+WHERE outcome.reason IS NOT NULL;

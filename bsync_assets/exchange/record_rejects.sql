@@ -1,0 +1,45 @@
+-- The verdict on each record: NULL, or the first rule it breaks, in the order over length, over user limit, structure,
+-- payload, ID (INB-75). Grain: one row per line.
+WITH
+flawed AS (
+    SELECT
+        token.rec,
+        min(item.kind) AS kind  -- bad_quote before pii
+    FROM token
+    INNER JOIN item ON item.item = token.item
+    WHERE item.kind IN ('bad_quote', 'pii')
+    GROUP BY token.rec
+),
+
+joined AS (
+    SELECT
+        record.*,
+        over_limit.rec IS NOT NULL AS is_over_limit,
+        flawed.kind AS flaw,
+        file_id_type.id_type AS first_id_type,
+        CASE record.id_type WHEN 'idfa' THEN 'hex_upper' WHEN 'gaid' THEN 'hex_lower' ELSE data_file.form END AS form,
+        CASE record.id_type WHEN 'idfa' THEN 20915 WHEN 'gaid' THEN 20914 ELSE data_file.dpid END AS namespace
+    FROM record
+    INNER JOIN data_file ON data_file.file = record.file
+    LEFT JOIN over_limit ON over_limit.rec = record.rec
+    LEFT JOIN flawed ON flawed.rec = record.rec
+    LEFT JOIN file_id_type ON file_id_type.file = record.file
+)
+
+SELECT
+    rec,
+    file,
+    line_no,
+    namespace,
+    user_id,
+    id_type,
+    CASE
+        WHEN reject = 'line_too_long' THEN reject
+        WHEN is_over_limit THEN 'over_user_limit'
+        WHEN reject NOT IN ('empty_payload', 'unbalanced_quote') THEN reject
+        WHEN id_type <> first_id_type THEN 'mixed_id_type'
+        WHEN reject IS NOT NULL THEN reject
+        WHEN flaw IS NOT NULL THEN flaw
+        ELSE id_problem(form, user_id)
+    END AS reject
+FROM joined;

@@ -1,0 +1,447 @@
+"""Figures in, messages out: receipts, notices of refused files, the page about figures that do not balance.
+
+Everything here is a pure function: the same receipt gives the same bytes, so a retry cannot mail a second,
+different message. Names chosen by partners are escaped visibly before they enter a block or a header.
+
+What does not belong here: counting, how blocks are printed (`layout`), sending (`deliver`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import default as default_policy
+from email.utils import getaddresses, parseaddr
+from hashlib import sha256
+from typing import Literal
+
+from ..exchange.reasons import DATA_COUNTERS, FILE_REASONS, SYNC_COUNTERS
+from .layout import Block, Heading, Names, Paragraph, Table, as_html, as_text
+
+Kind = Literal["data", "id_sync", "refused"]
+
+#: The figures of each kind in print order. The labels are neutral: "Invalid platform ID" and "No matching ID"
+#: are what the documented message calls by its product's name (`invalid_aam_id`, `no_matching_aam_id`).
+LABELS: dict[Kind, dict[str, str]] = {
+    "data": {counter.name: counter.label for counter in DATA_COUNTERS},
+    "id_sync": {counter.name: counter.label for counter in SYNC_COUNTERS},
+    "refused": {},
+}
+#: The documented fields end with the job times; the figures we added come after them (INB-122).
+_LAST_BEFORE_JOB_TIMES = "records_with_failed_traits"
+
+
+@dataclass(frozen=True)
+class Equation:
+    """`result` = `start` less all of `less`, exact for every receipt and for every file of it."""
+
+    result: str
+    start: str
+    less: tuple[str, ...]
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Every counter it names."""
+        return (self.start, *self.less, self.result)
+
+
+EQUATIONS: dict[Kind, tuple[Equation, ...]] = {
+    "data": (  # INB-124, INB-125
+        Equation("records_processed", "records_received", ("lines_over_length", "lines_over_user_limit")),
+        Equation(
+            "stored_records",
+            "records_processed",
+            (
+                "format_errors",
+                "invalid_aam_id",
+                "invalid_device_id",
+                "opted_out",
+                "no_matching_aam_id",
+                "no_trait_realized",
+            ),
+        ),
+    ),
+    "id_sync": (  # IDS-147
+        Equation("records_processed", "records_received", ("lines_over_length",)),
+        Equation(
+            "stored_records",
+            "records_processed",
+            ("format_errors", "invalid_aam_id", "invalid_device_id", "no_matching_aam_id", "opted_out"),
+        ),
+    ),
+    "refused": (),
+}
+
+
+@dataclass(frozen=True)
+class FileLine:
+    """One file of a receipt. A refused file has a `reject_reason` and needs no counters."""
+
+    name: str  # the key as received
+    counters: Mapping[str, int]
+    reject_reason: str | None = None
+    problem: str | None = None  # one sentence; without it the general meaning of the code is printed
+    remedy: str | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What one message reports: a partner's batch, by source and target or DPID list, or its refused files.
+
+    Raises ValueError for what only a fault of ours can produce: a counter that is missing (the receipt has
+    all of its kind, each accepted file at least those of `EQUATIONS`), or job times without a time zone.
+    """
+
+    kind: Kind
+    day: date
+    partner: str
+    dpid: int
+    target: int | None  # data only; None: the same as `dpid`
+    dpids: tuple[int, ...]  # ID sync only, in the order of the name
+    batch: int
+    revision: int
+    run_id: str
+    counters: Mapping[str, int]
+    files: tuple[FileLine, ...]
+    previous: Mapping[str, int] | None  # the figures of the revision before
+    why: str | None  # why there is another revision
+    job_start: datetime
+    job_end: datetime
+    balanced: bool
+
+    def __post_init__(self) -> None:
+        needed = {term for equation in EQUATIONS[self.kind] for term in equation.terms}
+        faults = [f"counter {name} is missing" for name in LABELS[self.kind] if name not in self.counters]
+        for file in self.files:
+            if file.reject_reason is None:
+                missing = needed - file.counters.keys()
+                faults += [f"counter {name} of file {file.name!r} is missing" for name in sorted(missing)]
+        for field, value in (("job_start", self.job_start), ("job_end", self.job_end)):
+            if value.tzinfo is None:
+                faults.append(f"{field} has no time zone")
+        if faults:
+            raise ValueError(f"receipt ({self.kind}) of {self.partner}, {self.day}: {'; '.join(faults)}")
+
+
+def receipt_mail(receipt: Receipt, sender: str, to: Sequence[str], account_name: str) -> EmailMessage:
+    """The message for a balanced receipt or for refused files (INB-120 to INB-139, IDS-145 to IDS-147).
+
+    `sender` and `to` are addresses, with or without display name. Raises ValueError for a receipt that is not
+    balanced: that one goes to operations only, as `fault_mail`.
+    """
+    if not receipt.balanced:
+        raise ValueError(f"receipt of {receipt.partner}, {receipt.day} does not balance; use fault_mail")
+    subject = f"Server-To-Server Processing Result: {_subject_key(receipt)} {_visible(receipt.run_id)}"
+    blocks = _refused_notice(receipt) if receipt.kind == "refused" else _receipt(receipt)
+    return _message(receipt, sender, to, account_name, subject, blocks)
+
+
+def fault_mail(receipt: Receipt, sender: str, ops: Sequence[str], account_name: str) -> EmailMessage:
+    """The page to operations for a receipt whose figures do not balance; never for a partner's eyes.
+
+    Raises ValueError for a balanced receipt.
+    """
+    if receipt.balanced:
+        raise ValueError(f"receipt of {receipt.partner}, {receipt.day} balances; there is no fault to report")
+    subject = f"Internal fault: figures do not balance: {_subject_key(receipt)} {_visible(receipt.run_id)}"
+    return _message(receipt, sender, ops, account_name, subject, _fault(receipt))
+
+
+_ID_PREFIXES: dict[Kind, str] = {"data": "receipt", "id_sync": "sync", "refused": "refused"}
+
+
+def message_id(receipt: Receipt, sender: str, account_name: str) -> str:
+    """The Message-ID, made of the receipt's key alone, so that a retry never mails twice (INB-138).
+
+    The digest makes it unique, the part before it is for people. The page about an unbalanced receipt has an
+    ID of its own: the receipt that follows once the fault is mended must not count as already sent.
+    """
+    prefix = _ID_PREFIXES[receipt.kind] if receipt.balanced else "fault"
+    key = [
+        account_name,
+        receipt.partner,
+        receipt.day.isoformat(),
+        prefix,
+        receipt.kind,
+        receipt.dpid,
+        receipt.target,
+        receipt.dpids,
+        receipt.batch,
+        receipt.revision,
+    ]
+    digest = sha256(json.dumps(key).encode()).hexdigest()[:16]
+    partner = re.sub(r"[^A-Za-z0-9_]", "_", receipt.partner)[:40]
+    ids = f".{receipt.dpid}-{_target(receipt)}" if receipt.kind == "data" else ""
+    domain = parseaddr(sender)[1].rpartition("@")[2]
+    if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", domain):
+        domain = "bsync.invalid"
+    return f"<{prefix}.{receipt.day}.{partner}{ids}.b{receipt.batch}.r{receipt.revision}.{digest}@{domain}>"
+
+
+# --- composing ------------------------------------------------------------------------------------
+
+
+def _receipt(receipt: Receipt) -> list[Block]:
+    # The first step is what a receipt confirms; use of the data may take longer (INB-135).
+    return [
+        Paragraph(f"Hello {_greeted(receipt)},"),
+        Paragraph(
+            f"your files of {receipt.day}, batch {receipt.batch}, {_scope(receipt)}, were picked up and the "
+            "first step is done. The data can be used within 48 hours after the upload. All times and "
+            "days are UTC."
+        ),
+        *_revision(receipt),
+        *_figures(receipt),
+        *_balance(receipt),
+        *_per_file(receipt),
+        *_refused_files(receipt),
+    ]
+
+
+def _refused_notice(receipt: Receipt) -> list[Block]:
+    return [
+        Paragraph(f"Hello {_greeted(receipt)},"),
+        Paragraph(
+            f"the files below, of {receipt.day}, batch {receipt.batch}, were refused: nothing of them is "
+            "processed or stored. Send them again once the reason given for each is removed. All times and "
+            "days are UTC."
+        ),
+        *_revision(receipt),
+        *_refused_files(receipt),
+        Table("lr", _job_times(receipt)),
+    ]
+
+
+def _fault(receipt: Receipt) -> list[Block]:
+    partner = _visible(receipt.partner)
+    blocks: list[Block] = [
+        Paragraph("Internal fault: figures do not balance."),
+        Paragraph(
+            f"The receipt of {partner} for {receipt.day}, batch {receipt.batch}, "
+            f"revision {receipt.revision}, {_scope(receipt)}, was not sent. The partner's data is not the "
+            "cause: every line must be counted exactly once."
+        ),
+        Paragraph(
+            f"What to do: run the day again (bsync run --day {receipt.day} --partner {partner}). If the "
+            "figures still differ, keep the files of the batch and report this message as a fault of the "
+            "program."
+        ),
+        Heading("Both sides"),
+    ]
+    labels = LABELS[receipt.kind]
+    for equation in EQUATIONS[receipt.kind]:
+        stated, counted = receipt.counters[equation.result], _right_side(equation, receipt.counters)
+        verdict = "equal" if stated == counted else f"they differ by {stated - counted:+d}"
+        sides = f"{labels[equation.result]}: the receipt says {stated}, the sum gives {counted}: {verdict}."
+        blocks += [Table("rrl", _sum_rows(equation, receipt, counted)), Paragraph(sides)]
+    accepted = [file for file in receipt.files if file.reject_reason is None]
+    sums = {name: sum(file.counters[name] for file in accepted) for name in _terms(receipt)}
+    uneven = tuple(
+        (labels[name], str(receipt.counters[name]), str(total))
+        for name, total in sums.items()
+        if accepted and total != receipt.counters[name]
+    )
+    if uneven:  # INB-137
+        blocks.append(Heading("Receipt and sum of its files"))
+        blocks.append(Table("lrr", uneven, ("", "Receipt", "Sum of files")))
+    return [*blocks, *_figures(receipt), *_per_file(receipt)]
+
+
+def _figures(receipt: Receipt) -> list[Block]:
+    """Names, figures and job times in the documented order, then what we added, always (INB-122, INB-134)."""
+    rows: list[tuple[str, str]] = []
+    for name, label in LABELS[receipt.kind].items():
+        rows.append((label, str(receipt.counters[name])))
+        if name == _LAST_BEFORE_JOB_TIMES:
+            rows += _job_times(receipt)
+    if receipt.kind == "id_sync":
+        rows += _job_times(receipt)
+    return [Heading("File name"), Names(_accepted(receipt)), Heading("Result"), Table("lr", tuple(rows))]
+
+
+def _job_times(receipt: Receipt) -> tuple[tuple[str, str], ...]:
+    def shown(moment: datetime) -> str:
+        return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+    return ("Job start time", shown(receipt.job_start)), ("Job end time", shown(receipt.job_end))
+
+
+def _balance(receipt: Receipt) -> list[Block]:
+    rows: tuple[tuple[str, str, str], ...] = ()
+    for equation in EQUATIONS[receipt.kind]:
+        # The second sum starts from the result of the first: that line is printed once.
+        rows += _sum_rows(equation, receipt, receipt.counters[equation.result])[1 if rows else 0 :]
+    return [Heading("How the records add up"), Table("rrl", rows)]
+
+
+def _sum_rows(equation: Equation, receipt: Receipt, result: int) -> tuple[tuple[str, str, str], ...]:
+    labels = LABELS[receipt.kind]
+    return (
+        ("", str(receipt.counters[equation.start]), labels[equation.start]),
+        *(("-", str(receipt.counters[name]), labels[name]) for name in equation.less),
+        ("=", str(result), labels[equation.result]),
+    )
+
+
+def _right_side(equation: Equation, counters: Mapping[str, int]) -> int:
+    return counters[equation.start] - sum(counters[name] for name in equation.less)
+
+
+def _terms(receipt: Receipt) -> tuple[str, ...]:
+    """Every counter of the equations once, in the order of the sum."""
+    return tuple(dict.fromkeys(name for equation in EQUATIONS[receipt.kind] for name in equation.terms))
+
+
+def _per_file(receipt: Receipt) -> list[Block]:
+    """The sums of each file, where there is more than one; columns that are 0 throughout are left out."""
+    accepted = [file for file in receipt.files if file.reject_reason is None]
+    if len(accepted) < 2:
+        return []
+    always = ("records_received", "stored_records")  # first, so that a phone shows them without scrolling
+    others = [name for name in _terms(receipt) if name not in always]
+    shown = [*always, *(name for name in others if any(file.counters[name] for file in accepted))]
+    lines = [(str(number), file.counters) for number, file in enumerate(accepted, start=1)]
+    lines.append(("all", receipt.counters))
+    rows = [(line, *(str(counters[name]) for name in shown)) for line, counters in lines]
+    head = ("File", *(LABELS[receipt.kind][name] for name in shown))
+    return [
+        Heading("Per file"),
+        Paragraph("Files are numbered as under File name. A column that is 0 for every file is left out."),
+        Table("r" * len(head), tuple(rows), head),
+    ]
+
+
+def _refused_files(receipt: Receipt) -> list[Block]:
+    """Refused files by reason: the code, what it means, what to do, and the names (INB-136)."""
+    groups: dict[tuple[str, str | None, str | None], list[str]] = {}
+    for file in receipt.files:
+        if file.reject_reason is not None:
+            groups.setdefault((file.reject_reason, file.problem, file.remedy), []).append(_visible(file.name))
+    blocks: list[Block] = []
+    for (code, problem, remedy), names in groups.items():
+        texts = (problem or FILE_REASONS.get(code, ("", ""))[1], f"What to do: {remedy}" if remedy else "")
+        blocks.append(Heading(f"Refused: {_visible(code)}"))
+        blocks += [Paragraph(_visible(_sentence(text))) for text in texts if text]
+        blocks.append(Names(tuple(enumerate(names, start=1))))
+    return blocks
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].removesuffix('.')}."
+
+
+def _revision(receipt: Receipt) -> list[Block]:
+    """What another revision changes, and why."""
+    if receipt.revision < 2:
+        return []
+    before = receipt.revision - 1
+    why = f" {_visible(receipt.why)}" if receipt.why else ""
+    blocks: list[Block] = [
+        Heading(f"Revision {receipt.revision}"),
+        Paragraph(f"This message replaces revision {before}.{why}"),
+    ]
+    if receipt.previous is not None:
+        changed = tuple(
+            (label, str(receipt.previous.get(name, "-")), str(receipt.counters[name]))
+            for name, label in LABELS[receipt.kind].items()
+            if receipt.previous.get(name) != receipt.counters[name]
+        )
+        if changed:
+            head = ("Changed", f"Revision {before}", f"Revision {receipt.revision}")
+            blocks.append(Table("lrr", changed, head))
+    return blocks
+
+
+def _accepted(receipt: Receipt) -> tuple[tuple[int, str], ...]:
+    names = [_visible(file.name) for file in receipt.files if file.reject_reason is None]
+    return tuple(enumerate(names, start=1))
+
+
+def _target(receipt: Receipt) -> int:
+    return receipt.dpid if receipt.target is None else receipt.target
+
+
+def _scope(receipt: Receipt) -> str:
+    match receipt.kind:
+        case "data":
+            return f"source {receipt.dpid}, target {_target(receipt)}"
+        case "id_sync":
+            return f"ID sync of {', '.join(map(str, receipt.dpids))}"
+        case "refused":
+            return "refused files"
+
+
+def _greeted(receipt: Receipt) -> str:
+    # The partner ID of the documented greeting is the DPID of the file names (INB-121, INB-139).
+    partner = _visible(receipt.partner)
+    return f"partner {receipt.dpid} ({partner})" if receipt.kind == "data" else f"partner {partner}"
+
+
+def _subject_key(receipt: Receipt) -> str:
+    match receipt.kind:
+        case "data":
+            return f"{receipt.dpid}/{_target(receipt)}"
+        case "id_sync":
+            return "/".join(map(str, receipt.dpids))
+        case "refused":
+            return f"{_visible(receipt.partner)} refused files"
+
+
+def _visible(text: str) -> str:
+    """`text` on one line, with everything that does not print written as an escape: control characters, line
+    ends, marks that turn the writing direction, stray surrogates; a backslash is doubled, so that an escape
+    and the same characters in a name stay apart."""
+    return "".join(
+        letter if letter.isprintable() and letter != "\\" else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
+
+
+# --- message --------------------------------------------------------------------------------------
+
+# Bodies and headers leave as plain ASCII: no server on the way has to know 8BITMIME.
+_POLICY = default_policy.clone(cte_type="7bit")
+# The library folds a long header right behind its name, which some programs take for an empty header; so
+# headers stay on one line as far as SMTP allows, except encoded words, which 75 characters must hold.
+_LINE_LIMIT = 998  # of SMTP, without the line end
+_UNFOLDED = _POLICY.clone(max_line_length=_LINE_LIMIT)
+_HEADER_LIMIT = 200  # characters of one free part of the subject
+
+
+def _message(
+    receipt: Receipt, sender: str, to: Sequence[str], account_name: str, subject: str, blocks: Sequence[Block]
+) -> EmailMessage:
+    title = _header_text(f"{_visible(account_name)[:_HEADER_LIMIT]} {subject[:_HEADER_LIMIT]}")
+    message = EmailMessage(policy=_UNFOLDED if title.isascii() else _POLICY)
+    message["Message-ID"] = message_id(receipt, sender, account_name)
+    message["Date"] = receipt.job_end.astimezone(UTC)  # not the time of sending: a retry gives the same bytes
+    message["From"] = _addresses([sender])
+    if to:
+        message["To"] = _addresses(to)
+    message["Subject"] = title
+    message["Auto-Submitted"] = "auto-generated"  # keeps vacation replies away
+    message["MIME-Version"] = "1.0"
+    text, page = as_text(blocks), as_html(title, blocks)
+    message.make_alternative()
+    for subtype, content in (("plain", text), ("html", page)):
+        # As it is where SMTP allows, so that the stored file can be searched; else as the library sees fit.
+        plain = content.isascii() and max(map(len, content.splitlines())) <= _LINE_LIMIT
+        part = EmailMessage(policy=_POLICY)
+        part.set_content(content, subtype=subtype, cte="7bit" if plain else None)
+        message.attach(part)
+    # The library's boundary is random. One made of the content cannot be foreseen by who chose a name in it.
+    message.set_boundary("bsync-" + sha256((message["Message-ID"] + text + page).encode()).hexdigest()[:40])
+    return message
+
+
+def _header_text(text: str) -> str:
+    # "=?" would start an encoded word, which the header parser decodes, line ends included.
+    return " ".join(text.replace("=?", "=\\x3f").split())
+
+
+def _addresses(texts: Sequence[str]) -> tuple[Address, ...]:
+    return tuple(Address(display_name=name, addr_spec=address) for name, address in getaddresses(list(texts)))

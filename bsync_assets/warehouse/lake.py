@@ -1,0 +1,205 @@
+"""Connecting to the lake, and the three ways to write: replace a day, commit a change set, append to a log."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from bsync_assets.sqlfiles import make, one
+from bsync_assets.warehouse.tables import BY_NAME, stored_tables
+
+#: A base is written anew when the change sets since reach this share of it.
+REBASE_SHARE = 0.2
+_LAKE = "lake.main."
+
+
+class LakeBusy(RuntimeError):
+    """Another process is writing to the lake."""
+
+
+def lake_folder(home: Path) -> Path:
+    """Where the lake of a workspace lies."""
+    return home / "lake"
+
+
+@contextmanager
+def single_writer(home: Path, wait_seconds: float = 0) -> Iterator[None]:
+    """Hold the lock of the one writer; the system frees it when the process dies, however it dies. Raises LakeBusy."""
+    lake_folder(home).mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_seconds
+    with open(lake_folder(home) / ".writer", "a+") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise LakeBusy(f"another run is writing to {lake_folder(home)}; try again when it is done") from None
+                time.sleep(0.2)
+        yield
+
+
+def attach(con: duckdb.DuckDBPyConnection, home: Path) -> None:
+    """Attach the lake of the workspace to an in-memory connection and make its tables if they are missing."""
+    folder = lake_folder(home)
+    (folder / "tmp").mkdir(parents=True, exist_ok=True)
+    con.execute("SET preserve_insertion_order = false")
+    con.execute("SET temp_directory = " + _quoted(folder / "tmp"))
+    con.execute("SET memory_limit = '2GB'")
+    con.execute("SET TimeZone = 'UTC'")
+    for extension in ("ducklake", "sqlite_scanner"):
+        load_extension(con, extension)
+    con.execute(
+        "ATTACH " + _quoted(f"ducklake:sqlite:{folder / 'catalog.sqlite'}") + " AS lake (DATA_PATH " + _quoted(folder / "data")
+        + ", DATA_INLINING_ROW_LIMIT 0, META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 5000)"
+    )  # fmt: skip
+    _create_missing_tables(con)
+
+
+def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Load a DuckDB extension from its Python wheel, or over the network where there is none."""
+    try:
+        module = importlib.import_module(f"duckdb_extension_{name}")
+    except ModuleNotFoundError:
+        con.execute(f"INSTALL {name}")
+        con.execute(f"LOAD {name}")
+        return
+    path = Path(str(module.__path__[0])) / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+    con.execute("LOAD " + _quoted(path))
+
+
+def _quoted(path: Path | str) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _create_missing_tables(con: duckdb.DuckDBPyConnection) -> None:
+    known = {row[0] for row in con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'").fetchall()}
+    missing = [table for table in stored_tables() if table[0] not in known]
+    if not missing:
+        return
+    con.execute("BEGIN")
+    for name, _, columns in missing:
+        con.execute("CREATE TABLE " + _LAKE + name + " (" + ", ".join(f'"{c.name}" {c.type}' for c in columns) + ")")
+    con.execute("COMMIT")
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing: a day's rows of several tables become visible together."""
+    con.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        con.execute("ROLLBACK")
+        raise
+    con.execute("COMMIT")
+
+
+def replace_day(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    day: date,
+    rows: str,
+    partners: Sequence[str] | None = None,
+    stage: str | None = None,
+) -> None:
+    """Replace the rows of one day by those of the temp table `rows` (columns by name), within the caller's transaction.
+
+    Given `partners`, rows of other partners stay; given `stage`, those of other stages. The whole day is written anew, so
+    that Parquet files are dropped whole and no delete files arise.
+    """
+    condition = "day = $day"
+    params: dict[str, Any] = {"day": day}
+    if stage is not None:
+        condition, params = condition + " AND stage = $stage", params | {"stage": stage}
+    kept = "_kept"
+    if partners is None:
+        make(con, kept, "FROM " + _LAKE + table + " LIMIT 0")
+    else:
+        make(con, kept, "SELECT * FROM " + _LAKE + table + " WHERE " + condition + " AND NOT list_contains($partners, partner)",
+             params | {"partners": list(partners)})  # fmt: skip
+    con.execute("DELETE FROM " + _LAKE + table + " WHERE " + condition, params)
+    if one(con, "SELECT (SELECT count(*) FROM " + rows + ") + (SELECT count(*) FROM " + kept + ")"):
+        con.execute(
+            "INSERT INTO " + _LAKE + table + " BY NAME SELECT * FROM " + rows + " UNION ALL BY NAME SELECT * FROM " + kept
+        )
+    con.execute("DROP TABLE " + kept)
+
+
+def state_as_of(table: str) -> str:
+    """SELECT of a state at the end of the day `$day`: the newest base not after it, and the changes since."""
+    declared = BY_NAME[table]
+    columns, key = ", ".join(declared.column_names), ", ".join(declared.key)
+    return f"""
+        WITH
+        start AS (
+            SELECT coalesce(max(as_of), DATE '0001-01-01') AS as_of
+            FROM {_LAKE}{table}_base
+            WHERE as_of <= $day
+        ),
+        latest AS (
+            SELECT {columns}, change
+            FROM {_LAKE}{declared.changes}
+            WHERE day <= $day AND day > (SELECT as_of FROM start)
+            QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY day DESC) = 1
+        )
+        SELECT {columns}
+        FROM {_LAKE}{table}_base AS base
+        WHERE as_of = (SELECT as_of FROM start)
+            AND NOT EXISTS (FROM latest WHERE {" AND ".join(f"latest.{k} = base.{k}" for k in declared.key)})
+        UNION ALL
+        SELECT {columns} FROM latest WHERE change <> 'removed'
+    """
+
+
+def commit_changes(con: duckdb.DuckDBPyConnection, table: str, day: date, rows: str) -> None:
+    """Make the temp table `rows` (columns of the state, `change`, `reason`) the change set of `day`, within a transaction.
+
+    Bases from that day on rest on the change set that is replaced: they go. A new base is written when due.
+    """
+    changes = BY_NAME[table].changes
+    con.execute("DELETE FROM " + _LAKE + changes + " WHERE day = $day", {"day": day})
+    if one(con, "SELECT count(*) FROM " + rows):
+        con.execute("INSERT INTO " + _LAKE + changes + " BY NAME SELECT $day AS day, * FROM " + rows, {"day": day})
+    con.execute("DELETE FROM " + _LAKE + table + "_base WHERE as_of >= $day", {"day": day})
+
+
+def rebase_if_due(con: duckdb.DuckDBPyConnection, table: str, day: date) -> bool:
+    """Write the state at the end of `day` as a new base when the changes since the last one reach a fifth of it.
+
+    The last two bases are kept. Call it after `commit_changes`, outside its transaction; a lost rebase costs nothing.
+    """
+    base, last = con.execute(
+        "SELECT count(*), max(as_of) FROM "
+        + _LAKE
+        + table
+        + "_base WHERE as_of = (SELECT max(as_of) FROM "
+        + _LAKE
+        + table
+        + "_base)"
+    ).fetchone() or (0, None)
+    pending = one(con, "SELECT count(*) FROM " + _LAKE + BY_NAME[table].changes + " WHERE day > $last AND day <= $day",
+                  {"last": last or date.min, "day": day})  # fmt: skip
+    if pending == 0 or pending < REBASE_SHARE * base:
+        return False
+    make(con, "_base", state_as_of(table), {"day": day})
+    with transaction(con):
+        con.execute("DELETE FROM " + _LAKE + table + "_base WHERE as_of < $last", {"last": last or date.min})
+        con.execute("INSERT INTO " + _LAKE + table + "_base BY NAME SELECT $day AS as_of, * FROM _base", {"day": day})
+    con.execute("DROP TABLE _base")
+    return True
+
+
+def fetch_all(con: duckdb.DuckDBPyConnection, query: str, params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Rows of a small result as dictionaries."""
+    cursor = con.execute(query, params or {})
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

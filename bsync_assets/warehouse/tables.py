@@ -1,0 +1,373 @@
+"""Every table of the lake, declared once: columns, types, meaning, grain. DDL, comments, views and docs come from here.
+
+Three kinds:
+
+- `daily`: rows belong to a day and are replaced a day at a time;
+- `state`: what holds at the end of a day, stored as a base plus one change set per day and folded when read. The table
+  `<name>_base` has the columns and `as_of`; `<changes>` has them too, with `day`, `change` (`removed` ends a key) and `reason`;
+- `log`: rows are added and never replaced.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bsync_assets.exchange.reasons import DATA_COUNTERS, SYNC_COUNTERS, Counter
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: name, DuckDB type, what it says."""
+
+    name: str
+    type: str
+    comment: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table; `key` is its grain. `changes` names the change-set table of a state."""
+
+    name: str
+    kind: str
+    comment: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    changes: str = ""
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names in declared order."""
+        return tuple(column.name for column in self.columns)
+
+
+def _columns(text: str) -> tuple[Column, ...]:
+    """Parse lines `name TYPE: comment`."""
+    columns = []
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        head, comment = line.split(": ", 1)
+        name, sql_type = head.split(" ", 1)
+        columns.append(Column(name, sql_type, comment))
+    return tuple(columns)
+
+
+def _counters(counters: tuple[Counter, ...]) -> tuple[Column, ...]:
+    return tuple(Column(c.name, "BIGINT", c.meaning) for c in counters)
+
+
+_DAY = "day DATE: business day (UTC)"
+_PARTNER = "partner VARCHAR: name of the partner, as in the catalog"
+_BATCH = "batch INTEGER: which pick-up of the day saw the file first; a receipt covers one batch"
+_ID = """
+    dpid BIGINT: namespace of the ID (data source ID, 0 = platform ID)
+    id VARCHAR: the ID within its namespace
+"""
+_DOCUMENT = """
+    run_id VARCHAR: run that issued this revision
+    batch INTEGER: which pick-up of the day it covers
+    revision INTEGER: 1, 2, ...; a later one replaces the figures of an earlier one
+    files INTEGER: number of files covered
+    balanced BOOLEAN: whether the figures add up; only then the receipt may go out
+    why VARCHAR: why a later revision was issued
+    job_start TIMESTAMP: start of the run (UTC)
+    job_end TIMESTAMP: when the figures were final (UTC)
+"""
+
+TABLES: tuple[Table, ...] = (
+    Table(
+        "inbound_files",
+        "daily",
+        "The manifest: every file seen, accepted or refused. Facts are kept from first sight.",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            key VARCHAR: where the file lay, below the inbox
+            sha256 VARCHAR: hash of the bytes as delivered; names the kept copy
+            size_bytes BIGINT: size as delivered
+            family VARCHAR: data or id_sync; null when the name was refused
+            format VARCHAR: standard or odc for data, adobe_id or c2c_id for sync files
+            dpid BIGINT: data source of the user IDs (data) or of the first column (sync)
+            target BIGINT: data source whose traits a data file may change
+            dpids BIGINT[]: data sources of the further columns of a sync file
+            mode VARCHAR: sync or overwrite
+            split BIGINT: part number, if any
+            compression VARCHAR: gz or null
+            encryption VARCHAR: pgp, gpg or null
+            status VARCHAR: accepted, refused or duplicate
+            reject_reason VARCHAR: code of the refusal
+            lines BIGINT: physical lines of the unpacked file, blank ones included
+            arrived_at TIMESTAMP: modification time when first seen; decides the order of processing
+            batch INTEGER: which pick-up of the day saw it first; a receipt covers one batch
+        """),
+        ("day", "partner", "key", "sha256"),
+    ),
+    Table(
+        "id_sync_pairs",
+        "daily",
+        "Accepted rows of ID-sync files: one row per ID of a further column.",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            file VARCHAR: key of the sync file
+            {_BATCH}
+            file_no INTEGER: order of the file within the day
+            line_no BIGINT: physical line
+            col INTEGER: number of the further column, from 1
+            format VARCHAR: adobe_id or c2c_id
+            master_dpid BIGINT: namespace of the first column
+            master_id VARCHAR: ID in the first column
+            {_ID}
+            seen_at TIMESTAMP: arrival of the file, clamped into its day
+        """),
+        ("day", "file", "line_no", "col"),
+    ),
+    Table(
+        "id_sync_figures",
+        "daily",
+        "Figures of each ID-sync file, as on its receipt.",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            file VARCHAR: key of the sync file
+            {_BATCH}
+        """)
+        + _counters(SYNC_COUNTERS),
+        ("day", "partner", "file", "batch"),
+    ),
+    Table(
+        "rejected_lines",
+        "daily",
+        "Every line that was received but not stored, with the reason.",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            file VARCHAR: key of the file
+            line_no BIGINT: physical line, from 1
+            reason VARCHAR: reason code
+            sample VARCHAR: the line with IDs and values masked; kept for lines that break a rule
+            {_BATCH}
+            stage VARCHAR: step that refused it
+        """),
+        ("day", "file", "batch", "line_no"),
+    ),
+    Table(
+        "trait_operations",
+        "daily",
+        "What stored records ask for: one row per record and trait. Overwrites also take away.",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            file VARCHAR: key of the data file
+            {_BATCH}
+            file_no INTEGER: order of the file within the day
+            line_no BIGINT: physical line of the record
+            {_ID}
+            target BIGINT: data source whose traits the record may change
+            trait_id BIGINT: the trait
+            operation VARCHAR: add or remove
+            overwrite INTEGER: order of the logical overwrite file it belongs to; null for sync files
+            matched BOOLEAN: false while the ID has no link to a device
+        """),
+        ("day", "file", "batch", "line_no", "trait_id"),
+    ),
+    Table(
+        "data_figures",
+        "daily",
+        "Figures of each data file that the file alone decides.",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            file VARCHAR: key of the data file
+            {_BATCH}
+            dpid BIGINT: data source of the user IDs
+            target BIGINT: data source whose traits the file may change
+        """)
+        + _counters(
+            tuple(c for c in DATA_COUNTERS if c.name not in ("total_devices", "total_removed_traits", "dropped_inactive"))
+        ),
+        ("day", "partner", "file", "batch"),
+    ),
+    Table(
+        "profile_figures",
+        "daily",
+        "Figures of each data file that depend on what the profiles held before.",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            file VARCHAR: key of the data file
+            {_BATCH}
+            total_removed_traits BIGINT: traits held before and lost (INB-131)
+            dropped_inactive BIGINT: records and devices dropped because the device is unknown or inactive (INB-95)
+        """),
+        ("day", "partner", "file", "batch"),
+    ),
+    Table(
+        "device_figures",
+        "daily",
+        "Distinct devices of each receipt: the one figure that is no sum over files (INB-137).",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            dpid BIGINT: data source of the user IDs
+            target BIGINT: data source whose traits the files may change
+            {_BATCH}
+            total_devices BIGINT: distinct devices of stored records (INB-133)
+        """),
+        ("day", "partner", "dpid", "target", "batch"),
+    ),
+    Table(
+        "id_links",
+        "state",
+        "Which device each ID belongs to, as of the last day run.",
+        _columns(f"""
+            {_ID}
+            device_dpid BIGINT: namespace of the device
+            device_id VARCHAR: the device
+            first_seen TIMESTAMP: first sighting of the pair
+            last_seen TIMESTAMP: latest sighting; the newest link of an ID is the one that counts
+            seq BIGINT: order among sightings of the same instant
+            origin VARCHAR: where the latest sighting came from: file, http or import
+        """),
+        ("dpid", "id", "device_dpid", "device_id"),
+        "id_links_changes",
+    ),
+    Table(
+        "email_links",
+        "state",
+        "Hashed e-mails of customer IDs, as of the last day run.",
+        _columns(f"""
+            {_ID}
+            email_dpid BIGINT: data source of the hashed e-mail
+            hash VARCHAR: SHA-256 of the trimmed, lower-cased address
+            last_seen TIMESTAMP: latest sighting; the newest ten stay
+            seq BIGINT: order among sightings of the same instant
+        """),
+        ("dpid", "id", "email_dpid", "hash"),
+        "email_links_changes",
+    ),
+    Table(
+        "profile_traits",
+        "state",
+        "Which profile holds which trait, as of the last day run.",
+        _columns(f"""
+            {_ID}
+            trait_id BIGINT: the trait
+            data_source BIGINT: data source the trait belongs to
+            first_realized TIMESTAMP: first qualification of this life of the trait
+            last_realized TIMESTAMP: latest qualification
+            expires_at TIMESTAMP: end of its time to live; null = never
+        """),
+        ("dpid", "id", "trait_id"),
+        "profile_traits_changes",
+    ),
+    Table(
+        "segment_members",
+        "state",
+        "Which ID is in which segment, as of the last day run.",
+        _columns(f"""
+            segment_id BIGINT: the segment
+            {_ID}
+        """),
+        ("segment_id", "dpid", "id"),
+        "segment_changes",
+    ),
+    Table(
+        "activity",
+        "state",
+        "When each platform ID was last seen alive by us: visits and imports. Links count besides.",
+        _columns(f"""
+            {_ID}
+            last_at TIMESTAMP: last sighting
+        """),
+        ("dpid", "id"),
+        "activity_changes",
+    ),
+    Table(
+        "opt_outs",
+        "state",
+        "IDs whose data is neither taken nor used. Nothing lifts an opt-out.",
+        _columns(f"""
+            {_ID}
+            at TIMESTAMP: when it was asked for
+        """),
+        ("dpid", "id"),
+        "opt_outs_changes",
+    ),
+    Table(
+        "receipts",
+        "log",
+        "Receipts of data files: one per day, partner, source, target, batch and revision.",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            dpid BIGINT: data source of the user IDs
+            target BIGINT: data source whose traits the files may change
+            {_DOCUMENT}
+        """)
+        + _counters(DATA_COUNTERS),
+        ("day", "partner", "dpid", "target", "batch", "revision"),
+    ),
+    Table(
+        "id_sync_receipts",
+        "log",
+        "Receipts of ID-sync files: one per file, batch and revision.",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            file VARCHAR: key of the sync file
+            {_DOCUMENT}
+        """)
+        + _counters(SYNC_COUNTERS),
+        ("day", "partner", "file", "batch", "revision"),
+    ),
+    Table(
+        "mail_outbox",
+        "log",
+        "Every message due: receipts, notices of refused files, pages to operations.",
+        _columns(f"""
+            message_id VARCHAR: stable Message-ID, the same at every attempt
+            {_DAY}
+            {_PARTNER}
+            kind VARCHAR: receipt, id_sync_receipt, refused or unbalanced
+            recipients VARCHAR[]: who still has to get it, or got it
+            status VARCHAR: due, sent or failed
+            attempts INTEGER: attempts so far
+            last_error VARCHAR: what the mail server said last
+            next_try TIMESTAMP: not tried again before
+            sent_at TIMESTAMP: when the mail server took it
+        """),
+        ("message_id",),
+    ),
+    Table(
+        "runs",
+        "log",
+        "Each day that was run, with the catalog it used.",
+        _columns(f"""
+            {_DAY}
+            run_id VARCHAR: run of the orchestrator
+            catalog_sha256 VARCHAR: hash of the catalog's content
+            finished_at TIMESTAMP: when the day was finished (UTC)
+        """),
+        ("day", "run_id"),
+    ),
+)
+
+BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
+
+
+def stored_tables() -> list[tuple[str, str, tuple[Column, ...]]]:
+    """(name, comment, columns) of every table that exists in the lake: a state is stored as base and change sets."""
+    as_of = Column("as_of", "DATE", "the end of this day")
+    day = Column("day", "DATE", "business day of the change (UTC)")
+    change = (
+        Column("change", "VARCHAR", "added, renewed or removed"),
+        Column("reason", "VARCHAR", "why it was removed"),
+    )
+    stored: list[tuple[str, str, tuple[Column, ...]]] = []
+    for table in TABLES:
+        if table.kind == "state":
+            stored.append((f"{table.name}_base", f"Base of {table.name}.", (as_of, *table.columns)))
+            stored.append((table.changes, f"What changed in {table.name} on each day.", (day, *table.columns, *change)))
+        else:
+            stored.append((table.name, table.comment, table.columns))
+    return stored
