@@ -1,0 +1,158 @@
+"""The `bsync` command: one thin function per command, which asks a room of the house and prints what it answers.
+
+Exit codes: 0 = done, 1 = done or tried, but something is wrong that the output names, 2 = not understood: the command line,
+the workspace or its catalog. What goes wrong is said in one sentence on stderr. Rooms are imported by the command that needs
+them, so that `bsync --help` does not wait for Dagster.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from bsync_assets.catalog.models import Catalog
+
+app = typer.Typer(
+    name="bsync",
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
+
+
+@app.callback(invoke_without_command=True)
+def bsync(context: typer.Context) -> None:
+    """Exchange visitor data with partners, day by day.
+
+    A workspace is a folder with `bsync.yaml`, `catalog/` and `inbox/`. The environment variable BSYNC_HOME names it.
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+class Stop(typer.TyperException):
+    """Ends the command with one sentence for the user: `code` 1 = it could not be done, 2 = it was not understood."""
+
+    def __init__(self, sentence: str, code: int = 1) -> None:
+        super().__init__(sentence)
+        self.exit_code = code
+
+
+def main() -> None:
+    """Entry point of `bsync` and `python -m bsync_assets.cli`."""
+    try:
+        code = app(standalone_mode=False, prog_name="bsync")
+    except typer.TyperException as error:
+        _complain(error.format_message())
+        code = error.exit_code
+    except typer.Abort:
+        _complain("stopped")
+        code = 130
+    except BrokenPipeError:  # `bsync sql ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        sentence = _known_error(error)
+        if sentence is None:
+            raise
+        _complain(sentence[0])
+        code = sentence[1]
+    sys.exit(code)
+
+
+def _known_error(error: Exception) -> tuple[str, int] | None:
+    """(sentence, exit code) of an error that is the user's to mend; None for a fault of ours, which shows its traceback."""
+    from bsync_assets.catalog import CatalogError
+    from bsync_assets.warehouse.lake import LakeBusy
+
+    if isinstance(error, CatalogError):
+        count = len(error.mistakes)
+        return f"the catalog has {count} mistake{'s' if count > 1 else ''}; nothing was run:\n{error}", 2
+    if isinstance(error, LakeBusy):
+        return str(error), 1
+    return None
+
+
+def _complain(sentence: str) -> None:
+    print(f"bsync: {sentence}", file=sys.stderr)
+
+
+# --- For commands to share
+
+
+def open_workspace() -> Catalog:
+    """The catalog of the workspace that BSYNC_HOME names; Stop when there is none, CatalogError when it has mistakes."""
+    from bsync_assets.catalog import workspace_home
+    from bsync_assets.workspace import open_catalog
+
+    home = workspace_home()
+    if not (home / "bsync.yaml").is_file():
+        raise Stop(f"{home} is no workspace, it has no bsync.yaml; let BSYNC_HOME name the folder of one", 2)
+    return open_catalog(home)
+
+
+def console() -> Console:
+    """For text to people on stdout. Not on a terminal nothing is cut to a width."""
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=10_000)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool = False) -> None:
+    """A table for people, or a JSON array of objects; times in ISO form."""
+    if as_json:
+        print(json.dumps([dict(row) for row in rows], default=json_value, ensure_ascii=False))
+        return
+    table = Table(*(escape(column) for column in columns), box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*("" if row[column] is None else escape(str(row[column])) for column in columns))
+    console().print(table)
+
+
+def json_value(value: object) -> Any:
+    """What JSON has no form for: dates and times in ISO form, the rest as text."""
+    return value.isoformat() if isinstance(value, (date, datetime)) else str(value)
+
+
+def parse_day(text: str) -> date:
+    """A day as commands take it, for `typer.Option(parser=parse_day)`."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a day like 2026-01-05, got {text!r}") from None
+
+
+# --- Commands
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One SELECT in DuckDB's SQL.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Query the published views, read-only; works during a run, too, and shows finished runs only."""
+    raise Stop(f"not built yet: {query} {as_json}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="JSON, one object per line; `-` reads standard input.")],
+) -> None:
+    """Bring state from an older system: links, hashed e-mails, trait memberships, opt-outs, activity."""
+    raise Stop(f"not built yet: {file}")
+
+
+if __name__ == "__main__":
+    main()
