@@ -1,0 +1,57 @@
+# `make demo` and `make test` need Python 3.11 or newer and nothing else: each target makes the environment it needs in
+# .venv, with the versions of constraints.txt, and does nothing when that is up to date. Another Python: make PYTHON=...
+
+.DEFAULT_GOAL := help
+.PHONY: demo test lint ui bench fuzz chaos docs clean help
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell $(name) -c "$(NEW_ENOUGH)" 2>/dev/null && echo $(name))))
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+INSTALL := .venv/bin/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
+FUZZ_EXAMPLES ?= 300
+KILLS ?= 300
+
+demo: .venv/installed  ## run the three days shipped in data/ and show their receipts
+	.venv/bin/bsync demo
+
+test: .venv/installed-dev  ## run all tests (a few minutes)
+	.venv/bin/python -m pytest --numprocesses 2
+
+lint: .venv/installed-dev  ## check style and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+ui: .venv/installed  ## open Dagster on http://127.0.0.1:3000 with the workspace in data/
+	.venv/bin/bsync ui
+
+bench: .venv/installed-dev  ## measure speed and overhead, write benchmarks/RESULTS.md
+	.venv/bin/python -m benchmarks.bench_inbound
+	.venv/bin/python -m benchmarks.bench_dagster
+
+fuzz: .venv/installed-dev  ## compare made-up days with the oracle, FUZZ_EXAMPLES=300 times
+	BSYNC_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) .venv/bin/python -m pytest --numprocesses 2 tests/test_oracle.py
+
+chaos: .venv/installed-dev  ## kill runs at random moments, KILLS=300 times, and look at what is left
+	BSYNC_KILLS=$(KILLS) .venv/bin/python -m pytest tests/test_must_hold_kill.py
+
+docs: .venv/installed-dev  ## write the generated pages of docs/ anew
+	.venv/bin/python docs/make_docs.py
+
+clean:  ## remove the environment, caches, and what runs wrote into data/
+	rm -rf .venv *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache data/lake data/outbox data/mail data/dagster
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+.venv/installed: constraints.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "bsync needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Installing into .venv (once, a minute or two) ..."
+	$(PYTHON) -m venv .venv
+	$(INSTALL) setuptools
+	$(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	@echo "Installing what the tests need ..."
+	$(INSTALL) --no-build-isolation --editable '.[dev]'
+	@touch $@
