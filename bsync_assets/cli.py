@@ -146,6 +146,29 @@ def sql(
     raise Stop(f"not built yet: {query} {as_json}")
 
 
+explain = typer.Typer(invoke_without_command=True)
+app.add_typer(explain, name="explain")
+
+
+@explain.callback()
+def explain_batch(
+    context: typer.Context,
+    batch: Annotated[bool, typer.Option("--batch", help="Answer JSON lines from standard input.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="With --batch: add the column of a refused rule.")] = False,
+) -> None:
+    """What the rules make of a name, a line, a rule ..., and which rule says so.
+
+    With `--batch` the same in bulk: one JSON object {kind, input} per line of input, one {result} per line of output.
+    """
+    if batch:
+        from bsync_assets.explain.machine import answer_batch
+
+        for answer in answer_batch(sys.stdin.buffer, columns=verbose):
+            print(answer)
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="JSON, one object per line; `-` reads standard input.")],
