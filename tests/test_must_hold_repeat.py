@@ -1,0 +1,27 @@
+"""State is a fold over the manifest: how often, in which order and in what pieces days are run leaves no trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from demo import DAYS, copy_demo, differences, message_ids, tables
+
+from bsync_assets import cli
+
+MONDAY, TUESDAY, WEDNESDAY = DAYS
+
+
+def test_day_by_day_and_again_is_as_one_range(demo: Path, tmp_path: Path) -> None:
+    """The demo itself ran its days as one range."""
+    home = copy_demo(tmp_path / "day by day")
+    for day in (MONDAY, TUESDAY, TUESDAY, WEDNESDAY):
+        assert cli.run_days(home, day, day)
+    assert differences(tables(demo), tables(home)) == {}
+    assert message_ids(home) == message_ids(demo)
+
+    # Going back: while Monday is the last day run the later ones are still there, and running them again heals nothing
+    # and breaks nothing.
+    assert cli.run_days(home, MONDAY, MONDAY)
+    assert cli.run_days(home, TUESDAY, WEDNESDAY)
+    assert differences(tables(demo), tables(home)) == {}
+    assert message_ids(home) == message_ids(demo)
