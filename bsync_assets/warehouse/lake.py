@@ -160,6 +160,11 @@ def state_as_of(table: str) -> str:
     """
 
 
+def view_as_of(con: duckdb.DuckDBPyConnection, view: str, table: str, day: date) -> None:
+    """Create or replace the temp view `view` of the state `table` at the end of `day`, for states too large to be copied."""
+    con.execute("CREATE OR REPLACE TEMP VIEW " + view + " AS " + state_as_of(table).replace("$day", f"DATE '{day.isoformat()}'"))
+
+
 def commit_changes(con: duckdb.DuckDBPyConnection, table: str, day: date, rows: str) -> None:
     """Make the temp table `rows` (columns of the state, `change`, `reason`) the change set of `day`, within a transaction.
 

@@ -83,6 +83,7 @@ TABLES: tuple[Table, ...] = (
             {_PARTNER}
             key VARCHAR: where the file lay, below the inbox
             sha256 VARCHAR: hash of the bytes as delivered; names the kept copy
+            file_id BIGINT: number that stands for the file in records and operations
             size_bytes BIGINT: size as delivered
             family VARCHAR: data or id_sync; null when the name was refused
             format VARCHAR: standard or odc for data, adobe_id or c2c_id for sync files
@@ -151,24 +152,62 @@ TABLES: tuple[Table, ...] = (
         ("day", "file", "batch", "line_no"),
     ),
     Table(
-        "trait_operations",
+        "stored_records",
         "daily",
-        "What stored records ask for: one row per record and trait. Overwrites also take away.",
+        "Records that ask for something: those stored, and those kept because their ID has no link yet.",
         _columns(f"""
             {_DAY}
             {_PARTNER}
-            file VARCHAR: key of the data file
-            {_BATCH}
-            file_no INTEGER: order of the file within the day
+            file_id BIGINT: the data file, see inbound_files
             line_no BIGINT: physical line of the record
             {_ID}
-            target BIGINT: data source whose traits the record may change
+            matched BOOLEAN: false when the record is kept until its ID gets a link (INB-91)
+        """),
+        ("day", "file_id", "line_no"),
+    ),
+    Table(
+        "trait_operations",
+        "daily",
+        "What these records ask for: one row per record and trait. Records of overwrite files also take away the rest.",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            file_id BIGINT: the data file, see inbound_files
+            line_no BIGINT: physical line of the record
             trait_id BIGINT: the trait
             operation VARCHAR: add or remove
-            overwrite INTEGER: order of the logical overwrite file it belongs to; null for sync files
-            matched BOOLEAN: false while the ID has no link to a device
         """),
-        ("day", "file", "batch", "line_no", "trait_id"),
+        ("day", "file_id", "line_no", "trait_id"),
+    ),
+    Table(
+        "late_matches",
+        "daily",
+        "Kept records of earlier days whose ID got its first link on this day: applied now, counted on the receipt of then.",
+        _columns(f"""
+            {_DAY}
+            origin_day DATE: day of the file
+            {_PARTNER}
+            file_id BIGINT: the data file, see inbound_files
+            line_no BIGINT: physical line of the record
+            {_ID}
+            removed INTEGER: traits it took away (INB-131)
+            inactive INTEGER: devices it did not reach because they are unknown or inactive (INB-95)
+        """),
+        ("day", "file_id", "line_no"),
+    ),
+    Table(
+        "event_traits",
+        "daily",
+        "Rule-based traits that the day's visits realized, per profile (TRT-021, SEG-002).",
+        _columns(f"""
+            {_DAY}
+            {_ID}
+            trait_id BIGINT: the trait
+            count BIGINT: visits of the day that satisfied its rule (TRT-061)
+            first_at TIMESTAMP: first such visit of the day
+            last_at TIMESTAMP: latest such visit of the day
+        """),
+        ("day", "dpid", "id", "trait_id"),
     ),
     Table(
         "data_figures",
@@ -288,7 +327,7 @@ TABLES: tuple[Table, ...] = (
         "IDs whose data is neither taken nor used. Nothing lifts an opt-out.",
         _columns(f"""
             {_ID}
-            at TIMESTAMP: when it was asked for
+            opted_out_at TIMESTAMP: when it was asked for
         """),
         ("dpid", "id"),
         "opt_outs_changes",

@@ -5,6 +5,7 @@ Facts that cannot be recomputed are recorded at first sight and kept for every r
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -65,9 +66,24 @@ def _new_files(catalog: Catalog, day: date, partner: str, known: list[dict[str, 
         if (file.key, sha256) in contents:
             row |= {"status": "duplicate", "reject_reason": None}  # INB-29
         contents.add((file.key, sha256))
-        new.append(row | {"day": day, "partner": partner, "sha256": sha256, "arrived_at": file.arrived_at, "batch": batch})
+        new.append(
+            row
+            | {
+                "day": day,
+                "partner": partner,
+                "sha256": sha256,
+                "file_id": file_id(file.key, sha256),
+                "arrived_at": file.arrived_at,
+                "batch": batch,
+            }
+        )
         log.info("%s: %s %s", file.key, row["status"], row["reject_reason"] or "")
     return new
+
+
+def file_id(key: str, sha256: str) -> int:
+    """A positive 63-bit number for a file of this key and content, the same in every run."""
+    return int.from_bytes(hashlib.sha256(f"{key}\n{sha256}".encode()).digest()[:8]) >> 1
 
 
 def _manifest_row(catalog: Catalog, day: date, partner: str, key: str, copy: Path, size: int) -> dict[str, Any]:

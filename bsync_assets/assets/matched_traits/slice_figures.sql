@@ -2,19 +2,22 @@
 WITH
 lines AS (
     SELECT
-        file,
+        outcome.file,
         count(*) AS records_received,
-        count(*) FILTER (reason = 'line_too_long') AS lines_over_length,
-        count(*) FILTER (reason = 'over_user_limit') AS lines_over_user_limit,
-        count(*) FILTER (reason = 'invalid_aam_id') AS invalid_aam_id,
-        count(*) FILTER (reason = 'invalid_device_id') AS invalid_device_id,
-        count(*) FILTER (reason = 'opted_out') AS opted_out,
-        count(*) FILTER (reason = 'no_matching_aam_id') AS no_matching_aam_id,
-        count(*) FILTER (reason = 'no_trait_realized') AS no_trait_realized,
-        count(*) FILTER (reason IS NULL) AS stored_records,
-        count(*) FILTER (reason IS NULL AND is_unmatched) AS stored_unmatched
+        count(*) FILTER (line_reason.counter = 'lines_over_length') AS lines_over_length,
+        count(*) FILTER (line_reason.counter = 'lines_over_user_limit') AS lines_over_user_limit,
+        records_received - lines_over_length - lines_over_user_limit AS records_processed,
+        count(*) FILTER (line_reason.counter = 'format_errors') AS format_errors,
+        count(*) FILTER (line_reason.counter = 'invalid_aam_id') AS invalid_aam_id,
+        count(*) FILTER (line_reason.counter = 'invalid_device_id') AS invalid_device_id,
+        count(*) FILTER (line_reason.counter = 'opted_out') AS opted_out,
+        count(*) FILTER (line_reason.counter = 'no_matching_aam_id') AS no_matching_aam_id,
+        count(*) FILTER (line_reason.counter = 'no_trait_realized') AS no_trait_realized,
+        count(*) FILTER (outcome.reason IS NULL) AS stored_records,
+        count(*) FILTER (outcome.reason IS NULL AND outcome.is_unmatched) AS stored_unmatched
     FROM outcome
-    GROUP BY file
+    LEFT JOIN line_reason ON line_reason.code = outcome.reason
+    GROUP BY outcome.file
 ),
 
 signals AS (

@@ -1,17 +1,10 @@
--- Rows of the slice for `trait_operations`: stored records, and unmatched ones whose source keeps them for a later link.
+-- What the records of the slice ask for, for `trait_operations`; which records count: see `slice_records.sql`.
 SELECT
     data_file.partner,
-    data_file.key AS file,
-    data_file.batch,
-    data_file.file AS file_no,
+    data_file.file_id,
     outcome.line_no,
-    outcome.namespace AS dpid,
-    outcome.user_id AS id,
-    data_file.target,
     operation.trait_id,
-    operation.operation,
-    data_file.overwrite,
-    outcome.reason IS NULL AS matched
+    operation.operation
 FROM operation
 INNER JOIN outcome ON outcome.rec = operation.rec
 INNER JOIN data_file ON data_file.file = outcome.file

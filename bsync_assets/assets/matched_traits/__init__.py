@@ -1,0 +1,214 @@
+"""Stage `matched_traits`: lines of data files -> records, whose they are, and which traits they ask for.
+
+Nothing here depends on what profiles held before; that is the next stage's. A slice of lines passes through temp tables:
+`line` -> `verdict`, `token`, `item` (exchange) -> `satisfied` (rules) -> `effect` -> `hit` -> `operation` -> `outcome`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from bsync_assets.assets.inbound_files import kept_files
+from bsync_assets.assets.slices import ToRead, read_slices
+from bsync_assets.catalog.models import Catalog
+from bsync_assets.exchange import data_lines
+from bsync_assets.exchange.namespaces import DEVICE_DPIDS, ECID, PLATFORM, id_form
+from bsync_assets.exchange.reasons import LINE_REASONS
+from bsync_assets.rules.evaluation import load_comparisons, satisfy
+from bsync_assets.rules.expressions import Expression, holds
+from bsync_assets.rules.trait_rules import Comparison, parse_trait_rule
+from bsync_assets.sqlfiles import make, sql
+from bsync_assets.transport.store import kept_path
+from bsync_assets.warehouse.lake import fetch_all, replace_day, state_as_of, transaction
+from bsync_assets.warehouse.rows import rows_table
+from bsync_assets.warehouse.tables import BY_NAME, Column
+
+log = logging.getLogger("bsync.matched_traits")
+
+#: Per trait whose rule needs more than one satisfied term: how its terms combine.
+Rules = dict[int, Expression]
+
+#: How a data file is read; `dpid` is the namespace of its user IDs, `source` the data source that its name gives.
+DATA_FILE = (
+    Column("file", "INTEGER", "order within the day"),
+    Column("partner", "VARCHAR", "sender"),
+    Column("key", "VARCHAR", "key of the file"),
+    Column("file_id", "BIGINT", "number in records and operations"),
+    Column("batch", "INTEGER", "pick-up"),
+    Column("sha256", "VARCHAR", "kept copy"),
+    Column("compression", "VARCHAR", "gz or null"),
+    Column("format", "VARCHAR", "standard or odc"),
+    Column("mode", "VARCHAR", "sync or overwrite"),
+    Column("source", "BIGINT", "data source by the name"),
+    Column("dpid", "BIGINT", "namespace of the user IDs"),
+    Column("target", "BIGINT", "data source whose traits may change"),
+    Column("form", "VARCHAR", "form of the user IDs"),
+    Column("resolve", "VARCHAR", "device, cross_device or linked: whose profile a record is for"),
+    Column("keep_unmatched_days", "INTEGER", "how long operations without a link are kept"),
+    Column("context", "INTEGER", "number of target and mode"),
+)
+
+
+def match_records(
+    con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date, partners: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """Read the day's accepted data files of these partners; answers per partner files, records received and stored.
+
+    Fills `stored_records`, `trait_operations`, `data_figures` and `rejected_lines`. INB-50 to INB-96, INB-123 to INB-132.
+    """
+    files = data_files(con, catalog, day, partners)
+    rules = prepare(con, catalog, files)
+    links = "SELECT * FROM (" + state_as_of("id_links") + ") WHERE dpid IN (SELECT dpid FROM data_file)"
+    make(con, "current_link", links, {"day": day})
+    make(con, "opted_out", state_as_of("opt_outs"), {"day": day})
+    make(con, "known_id", sql(__file__, "known_id.sql"))
+    for table in ("stored_records", "trait_operations", "rejected_lines"):
+        make(con, "day_" + table, "SELECT * EXCLUDE (day) FROM lake.main." + table + " LIMIT 0")
+    sources = [ToRead(f["file"], kept_path(kept_files(catalog.home), f["sha256"]), f["compression"]) for f in files]
+    for open_file in read_slices(con, sources):
+        judge_slice(con, rules, open_file)
+        con.execute("INSERT INTO day_stored_records BY NAME " + sql(__file__, "slice_records.sql"))
+        con.execute("INSERT INTO day_trait_operations BY NAME " + sql(__file__, "slice_operations.sql"))
+        con.execute("INSERT INTO day_rejected_lines BY NAME " + sql(__file__, "slice_rejects.sql"))
+    make(con, "figures", sql(__file__, "day_figures.sql"), {"day": day})
+    with transaction(con):
+        for table in ("stored_records", "trait_operations"):
+            make(con, "day_rows", "SELECT $day::DATE AS day, * FROM day_" + table, {"day": day})
+            replace_day(con, table, day, "day_rows", partners)
+        make(con, "day_rows", "SELECT $day::DATE AS day, * FROM day_rejected_lines", {"day": day})
+        replace_day(con, "rejected_lines", day, "day_rows", partners, stage="matched_traits")
+        replace_day(con, "data_figures", day, "figures", partners)
+    totals = {
+        row.pop("partner"): row
+        for row in fetch_all(con, """
+            SELECT partner, count(*) AS files, sum(records_received)::BIGINT AS received, sum(stored_records)::BIGINT AS stored
+            FROM figures GROUP BY partner
+        """)
+    }  # fmt: skip
+    return {partner: totals.get(partner, {"files": 0, "received": 0, "stored": 0}) for partner in partners}
+
+
+def data_files(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date, partners: Sequence[str]) -> list[dict[str, Any]]:
+    """The day's accepted data files in order of processing (INB-155), as rows of `DATA_FILE`; `file` counts from 0."""
+    rows = fetch_all(con, """
+        SELECT partner, key, file_id, batch, sha256, compression, format, mode, dpid AS source, target, split, arrived_at
+        FROM lake.main.inbound_files
+        WHERE day = $day AND family = 'data' AND status = 'accepted' AND list_contains($partners, partner)
+    """, {"day": day, "partners": list(partners)})  # fmt: skip
+    rows.sort(key=lambda row: (row["arrived_at"], logical_name(row["key"]), -1 if row["split"] is None else row["split"],
+                               row["partner"], row["sha256"]))  # fmt: skip
+    return [row | reading(catalog, row["source"]) | {"file": number} for number, row in enumerate(rows)]
+
+
+def logical_name(key: str) -> str:
+    """What the parts of one file have in common: the key up to the mode. A part may be packed or not."""
+    return re.sub(r"(\.(?:sync|overwrite))(?:\.[^/]*)?$", r"\1", key)
+
+
+def reading(catalog: Catalog, source: int) -> dict[str, Any]:
+    """How files of a data source are read: namespace and form of their IDs, and whose profile a record is for.
+
+    INB-67, INB-90 to INB-94.
+    """
+    declared = catalog.data_sources.get(source)
+    key, label = (declared.key, declared.label) if declared else ("customer", None)
+    namespace = {"aam": PLATFORM, "ecid": ECID}.get(key, source)
+    if namespace in DEVICE_DPIDS:
+        resolve = "device"
+    else:
+        resolve = "cross_device" if declared and declared.type == "cross_device" else "linked"
+    keep = declared.keep_unmatched_days if declared and resolve == "linked" else 0
+    return {"dpid": namespace, "form": id_form(source, key, label), "resolve": resolve, "keep_unmatched_days": keep}
+
+
+def prepare(con: duckdb.DuckDBPyConnection, catalog: Catalog, files: Iterable[dict[str, Any]]) -> Rules:
+    """Make the temp tables that slices of these files (rows of `DATA_FILE`) are read and judged with, and answer the rules."""
+    data_lines.prepare(con)
+    contexts: dict[tuple[int, bool], int] = {}
+    rows = []
+    for file in files:
+        number = contexts.setdefault((file["target"], file["mode"] == "overwrite"), len(contexts))
+        rows.append(file | {"context": number, "format": "odc" if file["format"] == "odc" else "standard"})
+    rows_table(con, "data_file", DATA_FILE, rows)
+    con.execute("CREATE OR REPLACE TEMP TABLE context (context INTEGER, target BIGINT, is_overwrite BOOLEAN)")
+    for (target, is_overwrite), number in contexts.items():
+        con.execute("INSERT INTO context VALUES (?, ?, ?)", [number, target, is_overwrite])
+    counters = [c for c in BY_NAME["data_figures"].columns if c.type == "BIGINT" and c.name not in ("dpid", "target")]
+    rows_table(con, "slice_figure", [Column("file", "INTEGER", "order within the day"), *counters], ())
+    reasons = (Column("code", "VARCHAR", "reason"), Column("counter", "VARCHAR", "what it adds to"))
+    rows_table(con, "line_reason", reasons, ({"code": r.code, "counter": r.counter} for r in LINE_REASONS))
+    return _load_rules(con, catalog, {target for target, _ in contexts})
+
+
+def _load_rules(con: duckdb.DuckDBPyConnection, catalog: Catalog, targets: set[int]) -> Rules:
+    """Make `trait`, `comparison`, `rule_term` (one row per comparison of a rule) and an empty `fulfilled`. INB-82, TRT-072."""
+    comparisons: dict[tuple[Comparison, bool], int] = {}
+    terms: list[tuple[int, int, int, int, bool]] = []
+    expressions: Rules = {}
+    for trait in catalog.traits.values():
+        if trait.kind != "onboarded" or trait.rule is None or trait.data_source not in targets:
+            continue
+        rule = parse_trait_rule(trait.rule)
+        sensitive = catalog.data_sources[trait.data_source].case == "sensitive"
+        any_will_do = rule.expression[0] == "term" or (
+            rule.expression[0] == "or" and all(part[0] == "term" for part in rule.expression[1:])
+        )
+        if not any_will_do:
+            expressions[trait.id] = rule.expression
+        for term, comparison in enumerate(rule.comparisons):
+            number = comparisons.setdefault((comparison, sensitive), len(comparisons))
+            terms.append((number, trait.id, term, trait.data_source, any_will_do))
+    load_comparisons(con, list(comparisons))
+    _arrow_table(con, "rule_term", terms, {
+        "comparison": pa.int32(), "trait_id": pa.int64(), "term": pa.int32(), "target": pa.int64(), "is_simple": pa.bool_(),
+    })  # fmt: skip
+    _arrow_table(con, "trait", [(t.id, t.data_source, t.kind) for t in catalog.traits.values()],
+                 {"trait_id": pa.int64(), "data_source": pa.int64(), "kind": pa.string()})  # fmt: skip
+    con.execute("CREATE OR REPLACE TEMP TABLE fulfilled (trait_id BIGINT, terms INTEGER[])")
+    con.execute("CREATE OR REPLACE TEMP TABLE judged (trait_id BIGINT, terms INTEGER[])")
+    return expressions
+
+
+def _arrow_table(
+    con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[Any, ...]], types: dict[str, pa.DataType]
+) -> None:
+    columns = zip(*rows, strict=True) if rows else ((),) * len(types)
+    given = pa.table([pa.array(column, kind) for column, kind in zip(columns, types.values(), strict=True)], names=list(types))
+    con.register("given_rows", given)
+    make(con, table, "FROM given_rows")
+    con.unregister("given_rows")
+
+
+def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, open_file: int | None = None) -> None:
+    """From the slice in `line` make `operation` (rec, trait_id, operation) and `outcome` (rec, file, line_no, reason, ...), and
+    add to `slice_figure`. `rules` is what `prepare` answered; `known_id` must be there. `open_file` goes on in the next slice.
+
+    INB-75 to INB-96, INB-129 to INB-132.
+    """
+    data_lines.parse_slice(con, open_file)
+    satisfy(con)
+    make(con, "effect", sql(__file__, "effects.sql"))
+    make(con, "resolved", sql(__file__, "resolved.sql"))
+    make(con, "countable", sql(__file__, "countable.sql"))
+    make(con, "hit", sql(__file__, "hits.sql"))
+    make(con, "signature", sql(__file__, "signatures.sql"))
+    _judge_signatures(con, rules)
+    make(con, "operation", sql(__file__, "operations.sql"))
+    make(con, "outcome", sql(__file__, "outcomes.sql"))
+    con.execute("INSERT INTO slice_figure BY NAME " + sql(__file__, "slice_figures.sql"))
+
+
+def _judge_signatures(con: duckdb.DuckDBPyConnection, rules: Rules) -> None:
+    """Judge each combination of satisfied terms that was not seen before; those that fulfil the rule go to `fulfilled`."""
+    new = con.execute("SELECT DISTINCT trait_id, terms FROM signature EXCEPT FROM judged").fetchall()
+    types = {"trait_id": pa.int64(), "terms": pa.list_(pa.int32())}
+    _arrow_table(con, "new_judged", new, types)
+    _arrow_table(con, "new_fulfilled", [(trait, terms) for trait, terms in new if holds(rules[trait], set(terms))], types)
+    con.execute("INSERT INTO judged FROM new_judged; INSERT INTO fulfilled FROM new_fulfilled")

@@ -1,0 +1,16 @@
+-- Records of the slice for `stored_records`: those stored, and unmatched ones whose source keeps them for a later link.
+SELECT
+    data_file.partner,
+    data_file.file_id,
+    outcome.line_no,
+    outcome.namespace AS dpid,
+    outcome.user_id AS id,
+    outcome.reason IS NULL AS matched
+FROM outcome
+INNER JOIN data_file ON data_file.file = outcome.file
+WHERE outcome.reason IS NULL
+    OR (
+        outcome.reason = 'no_matching_aam_id'
+        AND data_file.keep_unmatched_days > 0
+        AND outcome.rec IN (SELECT rec FROM operation)
+    );
