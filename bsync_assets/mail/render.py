@@ -18,12 +18,11 @@ from email.message import EmailMessage
 from email.policy import default as default_policy
 from email.utils import getaddresses, parseaddr
 from hashlib import sha256
-from typing import Literal
+from typing import Protocol
 
 from ..exchange.reasons import DATA_COUNTERS, FILE_REASONS, SYNC_COUNTERS
+from ..exchange.receipts import EQUATIONS, Equation, Kind
 from .layout import Block, Heading, Names, Paragraph, Table, as_html, as_text
-
-Kind = Literal["data", "id_sync", "refused"]
 
 #: The figures of each kind in print order. The labels are neutral: "Invalid platform ID" and "No matching ID"
 #: are what the documented message calls by its product's name (`invalid_aam_id`, `no_matching_aam_id`).
@@ -34,48 +33,6 @@ LABELS: dict[Kind, dict[str, str]] = {
 }
 #: The documented fields end with the job times; the figures we added come after them (INB-122).
 _LAST_BEFORE_JOB_TIMES = "records_with_failed_traits"
-
-
-@dataclass(frozen=True)
-class Equation:
-    """`result` = `start` less all of `less`, exact for every receipt and for every file of it."""
-
-    result: str
-    start: str
-    less: tuple[str, ...]
-
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """Every counter it names."""
-        return (self.start, *self.less, self.result)
-
-
-EQUATIONS: dict[Kind, tuple[Equation, ...]] = {
-    "data": (  # INB-124, INB-125
-        Equation("records_processed", "records_received", ("lines_over_length", "lines_over_user_limit")),
-        Equation(
-            "stored_records",
-            "records_processed",
-            (
-                "format_errors",
-                "invalid_aam_id",
-                "invalid_device_id",
-                "opted_out",
-                "no_matching_aam_id",
-                "no_trait_realized",
-            ),
-        ),
-    ),
-    "id_sync": (  # IDS-147
-        Equation("records_processed", "records_received", ("lines_over_length",)),
-        Equation(
-            "stored_records",
-            "records_processed",
-            ("format_errors", "invalid_aam_id", "invalid_device_id", "no_matching_aam_id", "opted_out"),
-        ),
-    ),
-    "refused": (),
-}
 
 
 @dataclass(frozen=True)
@@ -155,7 +112,30 @@ def fault_mail(receipt: Receipt, sender: str, ops: Sequence[str], account_name: 
 _ID_PREFIXES: dict[Kind, str] = {"data": "receipt", "id_sync": "sync", "refused": "refused"}
 
 
-def message_id(receipt: Receipt, sender: str, account_name: str) -> str:
+class Key(Protocol):
+    """What tells one message from all others: a `Receipt` has it, and so has whatever remembers messages."""
+
+    @property
+    def kind(self) -> Kind: ...  # noqa: D102
+    @property
+    def day(self) -> date: ...  # noqa: D102
+    @property
+    def partner(self) -> str: ...  # noqa: D102
+    @property
+    def dpid(self) -> int: ...  # noqa: D102
+    @property
+    def target(self) -> int | None: ...  # noqa: D102
+    @property
+    def dpids(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def batch(self) -> int: ...  # noqa: D102
+    @property
+    def revision(self) -> int: ...  # noqa: D102
+    @property
+    def balanced(self) -> bool: ...  # noqa: D102
+
+
+def message_id(receipt: Key, sender: str, account_name: str) -> str:
     """The Message-ID, made of the receipt's key alone, so that a retry never mails twice (INB-138).
 
     The digest makes it unique, the part before it is for people. The page about an unbalanced receipt has an
@@ -235,7 +215,7 @@ def _fault(receipt: Receipt) -> list[Block]:
     ]
     labels = LABELS[receipt.kind]
     for equation in EQUATIONS[receipt.kind]:
-        stated, counted = receipt.counters[equation.result], _right_side(equation, receipt.counters)
+        stated, counted = receipt.counters[equation.result], equation.right_side(receipt.counters)
         verdict = "equal" if stated == counted else f"they differ by {stated - counted:+d}"
         sides = f"{labels[equation.result]}: the receipt says {stated}, the sum gives {counted}: {verdict}."
         blocks += [Table("rrl", _sum_rows(equation, receipt, counted)), Paragraph(sides)]
@@ -286,10 +266,6 @@ def _sum_rows(equation: Equation, receipt: Receipt, result: int) -> tuple[tuple[
         *(("-", str(receipt.counters[name]), labels[name]) for name in equation.less),
         ("=", str(result), labels[equation.result]),
     )
-
-
-def _right_side(equation: Equation, counters: Mapping[str, int]) -> int:
-    return counters[equation.start] - sum(counters[name] for name in equation.less)
 
 
 def _terms(receipt: Receipt) -> tuple[str, ...]:
@@ -362,7 +338,7 @@ def _accepted(receipt: Receipt) -> tuple[tuple[int, str], ...]:
     return tuple(enumerate(names, start=1))
 
 
-def _target(receipt: Receipt) -> int:
+def _target(receipt: Key) -> int:
     return receipt.dpid if receipt.target is None else receipt.target
 
 

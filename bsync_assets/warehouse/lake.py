@@ -52,13 +52,13 @@ def attach(con: duckdb.DuckDBPyConnection, home: Path) -> None:
     folder = lake_folder(home)
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     con.execute("SET preserve_insertion_order = false")
-    con.execute("SET temp_directory = " + _quoted(folder / "tmp"))
+    con.execute("SET temp_directory = " + quoted(folder / "tmp"))
     con.execute("SET memory_limit = '2GB'")
     con.execute("SET TimeZone = 'UTC'")
     for extension in ("ducklake", "sqlite_scanner"):
         load_extension(con, extension)
     con.execute(
-        "ATTACH " + _quoted(f"ducklake:sqlite:{folder / 'catalog.sqlite'}") + " AS lake (DATA_PATH " + _quoted(folder / "data")
+        "ATTACH " + quoted(f"ducklake:sqlite:{folder / 'catalog.sqlite'}") + " AS lake (DATA_PATH " + quoted(folder / "data")
         + ", DATA_INLINING_ROW_LIMIT 0, META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 5000)"
     )  # fmt: skip
     _create_missing_tables(con)
@@ -73,10 +73,11 @@ def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
         con.execute(f"LOAD {name}")
         return
     path = Path(str(module.__path__[0])) / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
-    con.execute("LOAD " + _quoted(path))
+    con.execute("LOAD " + quoted(path))
 
 
-def _quoted(path: Path | str) -> str:
+def quoted(path: Path | str) -> str:
+    """A text of ours (a path, a comment) as an SQL literal, where no parameter can stand."""
     return "'" + str(path).replace("'", "''") + "'"
 
 
@@ -85,10 +86,9 @@ def _create_missing_tables(con: duckdb.DuckDBPyConnection) -> None:
     missing = [table for table in stored_tables() if table[0] not in known]
     if not missing:
         return
-    con.execute("BEGIN")
-    for name, _, columns in missing:
-        con.execute("CREATE TABLE " + _LAKE + name + " (" + ", ".join(f'"{c.name}" {c.type}' for c in columns) + ")")
-    con.execute("COMMIT")
+    with transaction(con):
+        for name, _, columns in missing:
+            con.execute("CREATE TABLE " + _LAKE + name + " (" + ", ".join(f"{c.name} {c.type}" for c in columns) + ")")
 
 
 @contextmanager
@@ -132,6 +132,12 @@ def replace_day(
             "INSERT INTO " + _LAKE + table + " BY NAME SELECT * FROM " + rows + " UNION ALL BY NAME SELECT * FROM " + kept
         )
     con.execute("DROP TABLE " + kept)
+
+
+def append(con: duckdb.DuckDBPyConnection, table: str, rows: str) -> None:
+    """Add the rows of the temp table `rows` (columns by name) to the log `table`, within the caller's transaction."""
+    if one(con, "SELECT count(*) FROM " + rows):
+        con.execute("INSERT INTO " + _LAKE + table + " BY NAME FROM " + rows)
 
 
 def state_as_of(table: str) -> str:
@@ -180,7 +186,8 @@ def commit_changes(con: duckdb.DuckDBPyConnection, table: str, day: date, rows: 
 def rebase_if_due(con: duckdb.DuckDBPyConnection, table: str, day: date) -> bool:
     """Write the state at the end of `day` as a new base when the changes since the last one reach a fifth of it.
 
-    The last two bases are kept. Call it after `commit_changes`, outside its transaction; a lost rebase costs nothing.
+    The last two bases are kept, and what was imported. Call it after `commit_changes`, outside its transaction; a lost rebase
+    costs nothing.
     """
     base, last = con.execute(
         "SELECT count(*), max(as_of) FROM "
@@ -197,7 +204,9 @@ def rebase_if_due(con: duckdb.DuckDBPyConnection, table: str, day: date) -> bool
         return False
     make(con, "_base", state_as_of(table), {"day": day})
     with transaction(con):
-        con.execute("DELETE FROM " + _LAKE + table + "_base WHERE as_of < $last", {"last": last or date.min})
+        # A base from before the first change set is what was imported: nothing can make it again.
+        con.execute("DELETE FROM " + _LAKE + table + "_base WHERE as_of < $last AND as_of >= (SELECT min(day) FROM "
+                    + _LAKE + BY_NAME[table].changes + ")", {"last": last or date.min})  # fmt: skip
         con.execute("INSERT INTO " + _LAKE + table + "_base BY NAME SELECT $day AS as_of, * FROM _base", {"day": day})
     con.execute("DROP TABLE _base")
     return True

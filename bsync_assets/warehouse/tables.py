@@ -66,6 +66,7 @@ _DOCUMENT = """
     run_id VARCHAR: run that issued this revision
     batch INTEGER: which pick-up of the day it covers
     revision INTEGER: 1, 2, ...; a later one replaces the figures of an earlier one
+    as_of DATE: day whose links it reckons with; later than `day` when kept records matched late
     files INTEGER: number of files covered
     balanced BOOLEAN: whether the figures add up; only then the receipt may go out
     why VARCHAR: why a later revision was issued
@@ -247,12 +248,13 @@ TABLES: tuple[Table, ...] = (
         _columns(f"""
             {_DAY}
             {_PARTNER}
+            origin_day DATE: day of the files; before `day` when kept records reached further devices
             dpid BIGINT: data source of the user IDs
             target BIGINT: data source whose traits the files may change
             {_BATCH}
-            total_devices BIGINT: distinct devices of stored records (INB-133)
+            total_devices BIGINT: distinct devices of stored records, not counted before (INB-133)
         """),
-        ("day", "partner", "dpid", "target", "batch"),
+        ("day", "origin_day", "partner", "dpid", "target", "batch"),
     ),
     Table(
         "id_links",
@@ -362,20 +364,26 @@ TABLES: tuple[Table, ...] = (
     Table(
         "mail_outbox",
         "log",
-        "Every message due: receipts, notices of refused files, pages to operations.",
+        "Every message: receipts, notices of refused files, pages to operations. Each attempt adds an entry.",
         _columns(f"""
             message_id VARCHAR: stable Message-ID, the same at every attempt
             {_DAY}
             {_PARTNER}
-            kind VARCHAR: receipt, id_sync_receipt, refused or unbalanced
-            recipients VARCHAR[]: who still has to get it, or got it
+            kind VARCHAR: data, id_sync or refused
+            dpid BIGINT: data source of the user IDs (data)
+            target BIGINT: data source whose traits the files may change (data)
+            dpids BIGINT[]: namespaces of the columns (id_sync)
+            {_BATCH}
+            revision INTEGER: revision of the receipt
+            balanced BOOLEAN: false for a page to operations about figures that do not add up
+            recipients VARCHAR[]: who still has to get it; of a sent message, who got it last
             status VARCHAR: due, sent or failed
-            attempts INTEGER: attempts so far
+            attempts INTEGER: attempts so far; the entry with most attempts is the one that holds
             last_error VARCHAR: what the mail server said last
-            next_try TIMESTAMP: not tried again before
-            sent_at TIMESTAMP: when the mail server took it
+            next_try TIMESTAMP: not tried again before (UTC)
+            written_at TIMESTAMP: when this entry was written (UTC)
         """),
-        ("message_id",),
+        ("message_id", "attempts"),
     ),
     Table(
         "runs",

@@ -1,13 +1,71 @@
--- Distinct devices of each group of files that share a receipt (INB-133).
+-- Distinct devices that each receipt has to count: of the day's files, and of kept records of earlier days, as far as that
+-- day's receipt did not count them already (INB-133).
+WITH
+reached AS (
+    SELECT DISTINCT
+        acting.origin_day,
+        manifest.partner,
+        manifest.dpid,
+        manifest.target,
+        manifest.batch,
+        record.dpid AS user_dpid,
+        profile.dpid AS device_dpid,
+        profile.id AS device_id
+    FROM acting
+    INNER JOIN record ON record.rec = acting.rec
+    INNER JOIN lake.main.inbound_files AS manifest
+        ON manifest.day = acting.origin_day AND manifest.file_id = acting.file_id AND manifest.status = 'accepted'
+    INNER JOIN profile ON profile.profile_no = acting.profile_no
+    WHERE profile.dpid IN (FROM device_namespace)
+),
+
+counted_before AS (
+    SELECT DISTINCT
+        reached.origin_day,
+        reached.partner,
+        reached.dpid,
+        reached.target,
+        reached.batch,
+        reached.device_dpid,
+        reached.device_id
+    FROM reached
+    INNER JOIN current_link AS link
+        ON link.device_dpid = reached.device_dpid AND link.device_id = reached.device_id AND link.dpid = reached.user_dpid
+    INNER JOIN lake.main.stored_records AS stored
+        ON stored.day = reached.origin_day AND stored.dpid = link.dpid AND stored.id = link.id
+    INNER JOIN lake.main.inbound_files AS manifest
+        ON manifest.day = stored.day
+        AND manifest.file_id = stored.file_id
+        AND manifest.partner = reached.partner
+        AND manifest.dpid = reached.dpid
+        AND manifest.target = reached.target
+        AND manifest.batch = reached.batch
+    LEFT JOIN lake.main.late_matches AS late
+        ON late.day < $day AND late.file_id = stored.file_id AND late.line_no = stored.line_no
+    WHERE reached.origin_day < $day
+        AND ((stored.matched AND link.first_seen < stored.day + INTERVAL 1 DAY) OR late.line_no IS NOT NULL)
+)
+
 SELECT
     $day::DATE AS day,
-    day_file.partner,
-    day_file.source AS dpid,
-    day_file.target,
-    day_file.batch,
-    count(DISTINCT (acting.profile_no)) AS total_devices
-FROM acting
-INNER JOIN day_file ON day_file.file_id = acting.file_id AND acting.origin_day = $day
-INNER JOIN profile ON profile.profile_no = acting.profile_no
-WHERE profile.dpid IN (FROM device_namespace)
-GROUP BY day_file.partner, day_file.source, day_file.target, day_file.batch;
+    partner,
+    origin_day,
+    dpid,
+    target,
+    batch,
+    count(*) AS total_devices
+FROM (
+    SELECT DISTINCT * EXCLUDE (user_dpid)
+    FROM reached
+    WHERE NOT EXISTS (
+        FROM counted_before
+        WHERE counted_before.origin_day = reached.origin_day
+            AND counted_before.partner = reached.partner
+            AND counted_before.dpid = reached.dpid
+            AND counted_before.target = reached.target
+            AND counted_before.batch = reached.batch
+            AND counted_before.device_dpid = reached.device_dpid
+            AND counted_before.device_id = reached.device_id
+    )
+) AS new_devices
+GROUP BY partner, origin_day, dpid, target, batch;

@@ -1,0 +1,316 @@
+"""The lineage graph: each stage becomes one Dagster step for all partners selected, each partner has assets of its own.
+
+What belongs here: how stages hang together, and what Dagster shows of them. What a stage does is in the stage's own room.
+"""
+
+# No postponed annotations here: Dagster reads those of a step when it is defined.
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from bsync_assets.assets.id_sync import link_ids, read_sync_files
+from bsync_assets.assets.inbound_files import take_stock
+from bsync_assets.assets.matched_traits import match_records
+from bsync_assets.assets.profile_traits import apply_records
+from bsync_assets.assets.receipt_mail import send_due
+from bsync_assets.assets.receipts import issue_receipts
+from bsync_assets.assets.resources import LakeResource
+from bsync_assets.catalog.models import Catalog, Partner
+from bsync_assets.warehouse.lake import append, transaction
+from bsync_assets.warehouse.publish import publish, published_file
+from bsync_assets.warehouse.rows import rows_table
+from bsync_assets.warehouse.tables import BY_NAME
+from bsync_assets.workspace import open_catalog
+
+progress = logging.getLogger("bsync.progress")
+
+#: What one stage did on one day: per asset, figures for its metadata.
+Figures = Mapping[dg.AssetKey, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Now:
+    """What a stage is given besides the lake and the catalog."""
+
+    day: date
+    partners: Sequence[str]
+    run_id: str
+    started: datetime
+
+
+Work = Callable[[duckdb.DuckDBPyConnection, Catalog, Now], Figures]
+
+
+def build_defs(*, home: Path | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """Fresh definitions of the workspace at `home` (default: BSYNC_HOME), the same for UI, commands and tests.
+
+    Raises CatalogError with all mistakes of the catalog.
+    """
+    catalog = open_catalog(home)
+    job = daily_job(catalog)
+    return dg.Definitions(
+        assets=stages(catalog),
+        jobs=[job],
+        schedules=[close_the_day(catalog, job)],
+        resources={"lake": LakeResource(home=str(catalog.home)), **(resources or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+def partitions(catalog: Catalog) -> dg.DailyPartitionsDefinition:
+    """UTC days from the account's first one; today has a partition too, so that early files get their receipts today."""
+    return dg.DailyPartitionsDefinition(start_date=catalog.settings.account.start.isoformat(), end_offset=1)
+
+
+def stages(catalog: Catalog) -> list[dg.AssetsDefinition]:
+    """All assets of the workspace, in the order in which data passes through them."""
+    names = list(catalog.partners)
+    inbound, matched, receipts = (
+        [dg.AssetKey([name, stage]) for name in names] for stage in ("inbound_files", "matched_traits", "receipts")
+    )
+    make = _Maker(catalog)
+    return [
+        make.per_partner(
+            "inbound_files",
+            "inbound",
+            "The day's manifest: every file seen, accepted or refused with its code.",
+            lambda partner: [],
+            lambda con, catalog, now: take_stock(con, catalog, now.day, now.partners),
+        ),
+        make.single(
+            "id_sync_files",
+            "id_sync",
+            "Rows of the day's ID-sync files, one outcome each.",
+            inbound,
+            lambda con, catalog, now: read_sync_files(con, catalog, now.day),
+            table="id_sync_pairs",
+        ),
+        make.single(
+            "id_links",
+            "id_sync",
+            "Which device each ID belongs to, at the end of the day.",
+            [dg.AssetKey("id_sync_files")],
+            lambda con, catalog, now: link_ids(con, catalog, now.day),
+        ),
+        make.per_partner(
+            "matched_traits",
+            "matched",
+            "Records of the day's data files: matched, realized or rejected, and the trait operations they ask for.",
+            lambda partner: [dg.AssetKey([partner, "inbound_files"]), dg.AssetKey("id_links")],
+            lambda con, catalog, now: match_records(con, catalog, now.day, now.partners),
+            table="trait_operations",
+        ),
+        make.single(
+            "profile_traits",
+            "profiles",
+            "Which profile holds which trait at the end of the day; what was really added and removed.",
+            [*matched, dg.AssetKey("id_links")],
+            lambda con, catalog, now: apply_records(con, catalog, now.day),
+        ),
+        make.per_partner(
+            "receipts",
+            "receipts",
+            "One receipt per batch, source and target, and per ID-sync file.",
+            lambda partner: [dg.AssetKey([partner, "matched_traits"]), dg.AssetKey("profile_traits")],
+            lambda con, catalog, now: issue_receipts(con, catalog, now.day, now.partners, now.run_id, now.started),
+        ),
+        make.single(
+            "receipt_mail",
+            "receipts",
+            "Sends what is due; what does not add up goes to operations instead.",
+            receipts,
+            lambda con, catalog, now: send_due(con, catalog),
+            table="mail_outbox",
+            once=True,
+        ),
+        make.single(
+            "published",
+            "publish",
+            "The last step: `lake/bsync.duckdb`, the views that analysts query, moved into place.",
+            [dg.AssetKey("receipt_mail")],
+            _finish,
+            table="runs",
+            once=True,
+        ),
+    ]
+
+
+def _finish(con: duckdb.DuckDBPyConnection, catalog: Catalog, now: Now) -> dict[str, Any]:
+    return {"views": publish(con, catalog.home), "file": dg.MetadataValue.path(str(published_file(catalog.home)))}
+
+
+class _Maker:
+    """Makes the assets of one catalog: all alike in partitions, ranges, pool, and in how a stage is run day by day."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.partitions = partitions(catalog)
+
+    def single(
+        self,
+        name: str,
+        group: str,
+        description: str,
+        deps: Sequence[dg.AssetKey],
+        work: Callable[[duckdb.DuckDBPyConnection, Catalog, Now], Mapping[str, Any]],
+        table: str | None = None,
+        once: bool = False,
+    ) -> dg.AssetsDefinition:
+        """An asset of the whole account. `once`: done once for a range of days, after the last."""
+        key = dg.AssetKey(name)
+        spec = self._spec(key, group, description, deps, table or name, ["team:operations"])
+        return self._step(name, [spec], lambda con, catalog, now: {key: work(con, catalog, now)}, once)
+
+    def per_partner(
+        self,
+        name: str,
+        group: str,
+        description: str,
+        deps: Callable[[str], Sequence[dg.AssetKey]],
+        work: Callable[[duckdb.DuckDBPyConnection, Catalog, Now], Mapping[str, Mapping[str, Any]]],
+        table: str | None = None,
+    ) -> dg.AssetsDefinition:
+        """One asset per partner, all in one step."""
+        specs = [
+            self._spec(dg.AssetKey([partner.name, name]), group, description, deps(partner.name), table or name, _owners(partner))
+            for partner in self.catalog.partners.values()
+        ]
+
+        def of_partners(con: duckdb.DuckDBPyConnection, catalog: Catalog, now: Now) -> Figures:
+            done = work(con, catalog, now)
+            return {dg.AssetKey([partner, name]): done[partner] for partner in now.partners}
+
+        return self._step(name, specs, of_partners, once=False)
+
+    def _spec(
+        self, key: dg.AssetKey, group: str, description: str, deps: Sequence[dg.AssetKey], table: str, owners: Sequence[str]
+    ) -> dg.AssetSpec:
+        columns = [dg.TableColumn(c.name, c.type, description=c.comment) for c in BY_NAME[table].columns]
+        return dg.AssetSpec(
+            key,
+            deps=deps,
+            group_name=group,
+            description=description,
+            owners=owners,
+            kinds={"duckdb"},
+            metadata={"dagster/table_name": f"bsync.main.{table}", "dagster/column_schema": dg.TableSchema(columns)},
+        )
+
+    def _step(self, name: str, specs: Sequence[dg.AssetSpec], work: Work, once: bool) -> dg.AssetsDefinition:
+        catalog = self.catalog
+
+        @dg.multi_asset(
+            name=name,
+            specs=specs,
+            partitions_def=self.partitions,
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            can_subset=len(specs) > 1,
+            pool="lake",
+        )
+        def step(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
+            started = datetime.fromtimestamp(context.instance.get_run_stats(context.run.run_id).start_time or time.time(), UTC)
+            keys = sorted(context.selected_asset_keys)
+            days = [date.fromisoformat(day) for day in context.partition_keys]
+            done: list[tuple[date, Figures]] = []
+            try:
+                for day in days[-1:] if once else days:
+                    now = Now(day, [key.path[0] for key in keys], context.run.run_id, started.replace(tzinfo=None, microsecond=0))
+                    began = time.monotonic()
+                    with lake.get_connection() as con:
+                        if name == "published":
+                            _note_days(con, catalog, days, now)
+                        figures = work(con, catalog, now)
+                    _report(context, name, day, figures, time.monotonic() - began)
+                    done.append((day, figures))
+            except BaseException:
+                # Dagster records nothing of a step that fails: say which days are in the lake all the same.
+                for day, figures in done:
+                    for key in keys:
+                        metadata = dict(figures[key])
+                        context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=metadata))
+                raise
+            for key in keys:
+                if len(days) == 1:
+                    yield dg.MaterializeResult(asset_key=key, metadata=dict(done[0][1][key]))
+                else:
+                    for day, figures in done:
+                        context.add_asset_metadata(dict(figures[key]), asset_key=key, partition_key=day.isoformat())
+                    yield dg.MaterializeResult(asset_key=key)
+
+        return step
+
+
+def _owners(partner: Partner) -> list[str]:
+    return [*partner.contacts] or ["team:operations"]
+
+
+def _note_days(con: duckdb.DuckDBPyConnection, catalog: Catalog, days: Sequence[date], now: Now) -> None:
+    """Record which days are finished, and with which catalog."""
+    finished = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    rows = ({"day": day, "run_id": now.run_id, "catalog_sha256": catalog.content_hash, "finished_at": finished} for day in days)
+    with transaction(con):
+        rows_table(con, "new_rows", BY_NAME["runs"].columns, rows)
+        append(con, "runs", "new_rows")
+
+
+def _report(context: dg.AssetExecutionContext, name: str, day: date, figures: Figures, seconds: float) -> None:
+    """One line per stage and day, summed over partners, for the terminal and for the run's log."""
+    total: dict[str, int] = {}
+    for of_asset in figures.values():
+        for figure, value in of_asset.items():
+            if isinstance(value, int):
+                total[figure] = total.get(figure, 0) + value
+    text = ", ".join(f"{value:,} {figure.replace('_', ' ')}" for figure, value in total.items()) or "nothing"
+    context.log.info(f"{day} {name}: {text} ({seconds:.1f} s)")
+    progress.info("%s", text, extra={"day": day, "stage": name, "seconds": seconds})
+
+
+def daily_job(catalog: Catalog) -> Any:
+    """All assets of a day, or of any range of days, in one run and one process."""
+    return dg.define_asset_job(
+        "daily",
+        selection=dg.AssetSelection.all(),
+        partitions_def=partitions(catalog),
+        executor_def=dg.in_process_executor,
+        description="One day of the exchange: files in, links, traits, profiles, segments, receipts, views.",
+    )
+
+
+def close_the_day(catalog: Catalog, job: Any) -> dg.ScheduleDefinition:
+    """At 05:00 UTC: the day before, and whatever days before it were not run, as one run (SEG-055)."""
+
+    @dg.schedule(job=job, cron_schedule="0 5 * * *", execution_timezone="UTC", name="close_the_day")
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        now = context.scheduled_execution_time.astimezone(UTC)
+        yesterday = now.date() - timedelta(days=1)
+        if yesterday < catalog.settings.account.start:
+            return dg.SkipReason(f"the first day is {catalog.settings.account.start}")
+        first = min(first_open_day(catalog), yesterday)
+        if first == yesterday:
+            return dg.RunRequest(run_key=f"close {yesterday}", partition_key=yesterday.isoformat())
+        return dg.RunRequest(run_key=f"close {first} to {yesterday}", tags=range_tags(first, yesterday))
+
+    return schedule
+
+
+def range_tags(first: date, last: date) -> dict[str, str]:
+    """Run tags that make one run of a range of days."""
+    return {"dagster/asset_partition_range_start": first.isoformat(), "dagster/asset_partition_range_end": last.isoformat()}
+
+
+def first_open_day(catalog: Catalog) -> date:
+    """The day after the last one that was closed, that is, run after it was over."""
+    file = published_file(catalog.home)
+    if not file.exists():
+        return catalog.settings.account.start
+    with duckdb.connect(str(file), read_only=True) as views:
+        row = views.execute("SELECT max(day) FROM runs WHERE finished_at >= day + INTERVAL 1 DAY").fetchone()
+    return row[0] + timedelta(days=1) if row and row[0] else catalog.settings.account.start
