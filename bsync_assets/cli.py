@@ -77,11 +77,14 @@ def main() -> None:
 def _known_error(error: Exception) -> tuple[str, int] | None:
     """(sentence, exit code) of an error that is the user's to mend; None for a fault of ours, which shows its traceback."""
     from bsync_assets.catalog import CatalogError
+    from bsync_assets.importing import ImportRefused
     from bsync_assets.warehouse.lake import LakeBusy
 
     if isinstance(error, CatalogError):
         count = len(error.mistakes)
         return f"the catalog has {count} mistake{'s' if count > 1 else ''}; nothing was run:\n{error}", 2
+    if isinstance(error, ImportRefused):
+        return f"nothing was imported: {error}", 1
     if isinstance(error, LakeBusy):
         return str(error), 1
     return None
@@ -171,10 +174,27 @@ def explain_batch(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="JSON, one object per line; `-` reads standard input.")],
+    file: Annotated[Path, typer.Argument(help="JSON, one object per line.", exists=True, dir_okay=False)],
 ) -> None:
-    """Bring state from an older system: links, hashed e-mails, trait memberships, opt-outs, activity."""
-    raise Stop(f"not built yet: {file}")
+    """Bring state from an older system: links, hashed e-mails, trait memberships, opt-outs, activity.
+
+    It holds at the start of the first day (`account.start`), so import before the first run; a second import adds to the first.
+    All or nothing: a bad line is named, and then nothing is taken. Times are UTC unless they say otherwise.
+
+    `{"link": {"dpid", "id", "device_dpid", "device_id", "seen_at"}}`
+
+    `{"email": {"dpid", "id", "email_dpid", "hash", "seen_at"}}`
+
+    `{"trait": {"dpid", "id", "trait_id", "realized_at", "count"}}`
+
+    `{"opt_out": {"dpid", "id", "at"}}`
+
+    `{"activity": {"dpid", "id", "last_at"}}`
+    """
+    from bsync_assets.importing import import_state
+
+    counts = import_state(open_workspace().home, file)
+    print(f"imported {sum(counts.values())} lines: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
 
 
 if __name__ == "__main__":
