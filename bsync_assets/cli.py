@@ -8,9 +8,11 @@ them, so that `bsync --help` does not wait for Dagster.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -140,13 +142,111 @@ def parse_day(text: str) -> date:
 # --- Commands
 
 
+DayOption = Annotated[Any, typer.Option("--day", help="The day (UTC), like 2026-01-05.", parser=parse_day, metavar="DAY")]
+
+
+@app.command()
+def run(
+    day: DayOption,
+    to: Annotated[Any, typer.Option("--to", help="Last day of a range, run as one.", parser=parse_day, metavar="DAY")] = None,
+    partner: Annotated[str | None, typer.Option("--partner", help="Only this partner's files and receipts.")] = None,
+) -> None:
+    """Run the daily job for a day or a range of days, as the UI does; then show the receipts.
+
+    State folds forward: days after the range that were run before are run again with it. Running a day again changes nothing
+    unless files, links or definitions changed.
+    """
+    from bsync_assets.runs import run_days
+
+    home = open_workspace().home
+    with _progress():
+        run_days(home, day, to or day, partner)
+    _show_receipts(home, day, to or day)
+
+
+@app.command()
+def demo() -> None:
+    """Run the shipped days in data/ afresh, show the receipts, where everything is, and what to try next."""
+    from bsync_assets.demo import demo_days, run_demo
+
+    home = open_workspace().home
+    with _progress():
+        run_demo(home)
+    _show_receipts(home, *demo_days(home))
+    console().print(
+        f"\nMails are in [bold]{home / 'mail'}[/], the lake is in [bold]{home / 'lake'}[/]. What to try next:\n\n"
+        '  bsync sql "SELECT reason, count(*) FROM rejected_lines GROUP BY reason ORDER BY 2 DESC"\n'
+        "  bsync explain line $'card-100042\\td_sid=10101,HIKE,dept=\"camping\"'\n"
+        "  bsync ui                  the lineage graph in Dagster, on http://127.0.0.1:3000",
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 3000) -> None:
+    """Open Dagster's UI on 127.0.0.1 with this workspace; it has no login, so it listens on this machine only."""
+    from bsync_assets.runs import dagster_home
+
+    home = open_workspace().home
+    dagster_home(home)
+    os.environ["BSYNC_HOME"] = str(home)
+    command = ["dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
+    shipped = Path(__file__).resolve().parents[1] / "workspace.yaml"
+    command += ["-w", str(shipped)] if shipped.exists() else ["-m", "bsync_assets.definitions"]
+    os.execv(sys.executable, [sys.executable, "-m", *command])
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
+    """Show one line per stage and day while the job runs."""
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            day, stage, seconds = (getattr(record, name) for name in ("day", "stage", "seconds"))
+            console().print(f"{day}  {stage:<16}  {escape(record.getMessage())}  [dim]{seconds:.1f} s[/]", soft_wrap=True)
+
+    logger = logging.getLogger("bsync.progress")
+    handler = Lines()
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def _show_receipts(home: Path, first: date, last: date) -> None:
+    """The latest receipts of these days, and the files that were refused."""
+    from bsync_assets import connect
+    from bsync_assets.sqlfiles import sql as statement
+
+    with connect(home) as views:
+        cursor = views.execute(statement(__file__, "cli_receipts.sql"), {"first": first, "last": last})
+        columns = [column[0] for column in cursor.description or []]
+        rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+        refused = views.execute(
+            "SELECT key, reject_reason FROM inbound_files WHERE status = 'refused' AND day BETWEEN $first AND $last ORDER BY ALL",
+            {"first": first, "last": last},
+        ).fetchall()
+    print()
+    print_rows(rows, columns)
+    for key, reason in refused:
+        console().print(f"refused: {escape(key)}: {reason}", soft_wrap=True)
+
+
 @app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="One SELECT in DuckDB's SQL.")],
     as_json: JsonOption = False,
 ) -> None:
     """Query the published views, read-only; works during a run, too, and shows finished runs only."""
-    raise Stop(f"not built yet: {query} {as_json}")
+    from bsync_assets import connect
+
+    with connect(open_workspace().home) as views:
+        cursor = views.execute(query)
+        columns = [column[0] for column in cursor.description or []]
+        print_rows([dict(zip(columns, row, strict=True)) for row in cursor.fetchall()], columns, as_json)
 
 
 explain = typer.Typer(invoke_without_command=True)

@@ -41,10 +41,10 @@ def dagster_home(home: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".first-start", "a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        os.environ["DAGSTER_HOME"] = str(folder)
         if not (folder / "dagster.yaml").exists():
             (folder / "dagster.yaml").write_text(_DAGSTER_YAML, encoding="utf-8")
-        os.environ["DAGSTER_HOME"] = str(folder)
-        dg.DagsterInstance.get().dispose()
+            dg.DagsterInstance.get().dispose()
     return folder
 
 

@@ -16,13 +16,14 @@ SHIPPED = Path(make_demo.__file__).parent
 DAYS = (make_demo.MONDAY, make_demo.TUESDAY, make_demo.WEDNESDAY)
 
 # What two runs of the same days may differ in: which run it was, when, and how often something was tried.
-OF_THE_RUN = ["run_id", "job_start", "job_end", "finished_at", "attempts", "last_error", "next_try", "sent_at"]
+OF_THE_RUN = ["run_id", "job_start", "job_end", "finished_at", "attempts", "last_error", "next_try", "written_at"]
 
 
 def copy_demo(home: Path) -> Path:
     """The demo workspace as a bare clone has it, with arrival times, at `home`."""
     shutil.copytree(SHIPPED / "catalog", home / "catalog")
     shutil.copy(SHIPPED / "bsync.yaml", home)
+    shutil.copy(SHIPPED / "make_demo.py", home)
     for day in DAYS:
         for folder in SHIPPED.glob(f"inbox/*/date={day}"):
             shutil.copytree(folder, home / folder.relative_to(SHIPPED))
@@ -36,7 +37,7 @@ def connect(home: Path) -> duckdb.DuckDBPyConnection:
 
 
 def views(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    query = "SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY view_name"
+    query = "SELECT view_name FROM duckdb_views() WHERE schema_name = 'main' AND NOT internal ORDER BY view_name"
     return [name for (name,) in connection.execute(query).fetchall()]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from demo import DAYS, connect, copy_demo, differences, message_ids, tables, views
 
-from bsync_assets import cli
+from bsync_assets.runs import run_days
 
 KILLS = int(os.environ.get("BSYNC_KILLS", "25"))
 A_WORKSPACE = 5
@@ -26,7 +26,7 @@ processes.set_forkserver_preload(["bsync_assets.cli", "bsync_assets.definitions"
 
 
 def run_in_a_process(home: Path) -> multiprocessing.process.BaseProcess:
-    process = processes.Process(target=cli.run_days, args=(home, DAYS[0], DAYS[-1]))
+    process = processes.Process(target=run_days, args=(home, DAYS[0], DAYS[-1]))
     process.start()
     return process
 

@@ -12,7 +12,7 @@ import pytest
 from demo import connect
 from workspaces import write_inbound, write_workspace
 
-from bsync_assets import cli
+from bsync_assets.runs import run_days
 from bsync_assets.exchange.reasons import LINE_REASONS
 
 LOSSES = ("format_errors", "invalid_aam_id", "invalid_device_id", "opted_out", "no_matching_aam_id", "no_trait_realized")
@@ -63,7 +63,7 @@ def test_files_with_the_oddities_of_real_ones(tmp_path: Path) -> None:
     for hour, (name, content) in enumerate(files.items()):
         write_inbound(home, "initech", DAY, name, content, datetime(2026, 2, 2, hour, tzinfo=UTC))
 
-    assert cli.run_days(home, DAY, DAY)
+    assert run_days(home, DAY, DAY)
 
     with connect(home) as connection:
         manifest = rows(connection, "SELECT parse_filename(key) AS name, * FROM inbound_files")

@@ -8,7 +8,7 @@ from pathlib import Path
 from demo import DAYS, connect, copy_demo
 from watching import look, watch
 
-from bsync_assets import cli
+from bsync_assets.runs import run_days
 
 MONDAY, _, WEDNESDAY = DAYS
 processes = multiprocessing.get_context("spawn")
@@ -16,7 +16,7 @@ processes = multiprocessing.get_context("spawn")
 
 def test_three_readers_all_through_a_three_day_run(tmp_path: Path) -> None:
     home = copy_demo(tmp_path / "home")
-    assert cli.run_days(home, MONDAY, MONDAY)
+    assert run_days(home, MONDAY, MONDAY)
     with connect(home) as connection:
         before = look(connection)
 
@@ -29,7 +29,7 @@ def test_three_readers_all_through_a_three_day_run(tmp_path: Path) -> None:
         readers.append((opens_anew, mine, reader))
     try:
         assert [pipe.recv() for _, pipe, _ in readers] == ["looking"] * 3
-        assert cli.run_days(home, MONDAY, WEDNESDAY)
+        assert run_days(home, MONDAY, WEDNESDAY)
     finally:
         stop.set()
         for _, _, reader in readers:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from demo import DAYS, copy_demo, differences, message_ids, tables
 
-from bsync_assets import cli
+from bsync_assets.runs import run_days
 
 MONDAY, TUESDAY, WEDNESDAY = DAYS
 
@@ -15,13 +15,13 @@ def test_day_by_day_and_again_is_as_one_range(demo: Path, tmp_path: Path) -> Non
     """The demo itself ran its days as one range."""
     home = copy_demo(tmp_path / "day by day")
     for day in (MONDAY, TUESDAY, TUESDAY, WEDNESDAY):
-        assert cli.run_days(home, day, day)
+        assert run_days(home, day, day)
     assert differences(tables(demo), tables(home)) == {}
     assert message_ids(home) == message_ids(demo)
 
     # Going back: while Monday is the last day run the later ones are still there, and running them again heals nothing
     # and breaks nothing.
-    assert cli.run_days(home, MONDAY, MONDAY)
-    assert cli.run_days(home, TUESDAY, WEDNESDAY)
+    assert run_days(home, MONDAY, MONDAY)
+    assert run_days(home, TUESDAY, WEDNESDAY)
     assert differences(tables(demo), tables(home)) == {}
     assert message_ids(home) == message_ids(demo)

@@ -25,7 +25,8 @@ from hypothesis import strategies as st
 from oracle import DEVICES, Id, Oracle, holds, parse_name, rule_text
 from workspaces import write_import, write_inbound, write_workspace
 
-from bsync_assets import cli
+from bsync_assets.importing import import_state
+from bsync_assets.runs import run_days
 
 EXAMPLES = int(os.environ.get("BSYNC_FUZZ_EXAMPLES", "3"))
 CASES = 10
@@ -584,9 +585,9 @@ def run(home: Path, world: Iterable[Case], last: date) -> Tables:
         "inactive": [text(one) for case in world for one in case.before["inactive"]],
     }
     devices = [text(one) for case in world for one in known_devices(case)]
-    cli.import_state(home, write_import(home / "before.jsonl", before, devices, DAYS[0]))
+    import_state(home, write_import(home / "before.jsonl", before, devices, DAYS[0]))
     deliver(home, world, last)
-    assert cli.run_days(home, DAYS[0], last)
+    assert run_days(home, DAYS[0], last)
     return published(home)
 
 
@@ -729,6 +730,6 @@ def test_a_repeated_delivery_changes_nothing(world: tuple[Case, ...]) -> None:
         home = Path(folder) / "home"
         first = run(home, world, DAYS[0])
         deliver(home, world, DAYS[0], later=timedelta(hours=1))
-        assert cli.run_days(home, DAYS[0], DAYS[0])
+        assert run_days(home, DAYS[0], DAYS[0])
         second = published(home)
     compare(world, lambda case: (actual(case, first), actual(case, second)), ("first ", "second"))

@@ -13,7 +13,8 @@ import duckdb
 import pytest
 from workspaces import write_import, write_inbound, write_workspace
 
-from bsync_assets import cli
+from bsync_assets.importing import import_state
+from bsync_assets.runs import run_days
 from bsync_assets.exchange.reasons import DATA_COUNTERS, SYNC_COUNTERS, Counter
 
 DAY = date(2026, 1, 5)
@@ -134,13 +135,13 @@ def test_scenario(scenario: dict[str, Any], tmp_path: Path) -> None:
     home = tmp_path / "workspace"
     write_workspace(home, CATALOG, start=DAY)
     devices = {f"0:{uuid}" for uuid in re.findall(r"(?<!\d)\d{38}(?!\d)", json.dumps(scenario))}
-    cli.import_state(home, write_import(tmp_path / "before.jsonl", scenario["before"], devices, DAY))
+    import_state(home, write_import(tmp_path / "before.jsonl", scenario["before"], devices, DAY))
     morning = datetime.combine(DAY, time(8), UTC)
     for file in scenario["files"]:
         arrived = morning + timedelta(minutes=int(file.get("arrival", "t0").removeprefix("t")))
         write_inbound(home, SENDER, DAY, file["name"], _content(file["lines"]), arrived)
 
-    assert cli.run_days(home, DAY, DAY)
+    assert run_days(home, DAY, DAY)
 
     expected = dict(scenario["after"])
     refused = expected.pop("refused")

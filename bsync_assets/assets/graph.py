@@ -55,7 +55,7 @@ def build_defs(*, home: Path | None = None, resources: Mapping[str, Any] | None 
     Raises CatalogError with all mistakes of the catalog.
     """
     catalog = open_catalog(home)
-    job = daily_job(catalog)
+    job = daily_job()
     return dg.Definitions(
         assets=stages(catalog),
         jobs=[job],
@@ -273,12 +273,11 @@ def _report(context: dg.AssetExecutionContext, name: str, day: date, figures: Fi
     progress.info("%s", text, extra={"day": day, "stage": name, "seconds": seconds})
 
 
-def daily_job(catalog: Catalog) -> Any:
+def daily_job() -> Any:
     """All assets of a day, or of any range of days, in one run and one process."""
     return dg.define_asset_job(
         "daily",
         selection=dg.AssetSelection.all(),
-        partitions_def=partitions(catalog),
         executor_def=dg.in_process_executor,
         description="One day of the exchange: files in, links, traits, profiles, segments, receipts, views.",
     )

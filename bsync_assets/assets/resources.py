@@ -24,11 +24,15 @@ class LakeResource(DuckDBResource):
     home: str
     wait_seconds: float = 3600.0
     _held: ExitStack | None = PrivateAttr(default=None)
+    _lake: duckdb.DuckDBPyConnection = PrivateAttr()
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Become the writer."""
-        self._held = ExitStack()
-        self._held.enter_context(single_writer(Path(self.home), self.wait_seconds))
+        """Become the writer and attach the lake, once for all steps."""
+        with ExitStack() as stack:
+            stack.enter_context(single_writer(Path(self.home), self.wait_seconds))
+            self._lake = stack.enter_context(closing(duckdb.connect(self.database)))
+            attach(self._lake, Path(self.home))
+            self._held = stack.pop_all()
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Let others write."""
@@ -37,7 +41,6 @@ class LakeResource(DuckDBResource):
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection of its own with the lake attached as `lake`, closed whatever happens."""
-        with closing(duckdb.connect(self.database)) as con:
-            attach(con, Path(self.home))
+        """A connection with temp tables of its own and the lake attached as `lake`, closed whatever happens."""
+        with closing(self._lake.cursor()) as con:
             yield con

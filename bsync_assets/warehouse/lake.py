@@ -51,10 +51,10 @@ def attach(con: duckdb.DuckDBPyConnection, home: Path) -> None:
     """Attach the lake of the workspace to an in-memory connection and make its tables if they are missing."""
     folder = lake_folder(home)
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
-    con.execute("SET preserve_insertion_order = false")
-    con.execute("SET temp_directory = " + quoted(folder / "tmp"))
-    con.execute("SET memory_limit = '2GB'")
-    con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET GLOBAL preserve_insertion_order = false")
+    con.execute("SET GLOBAL temp_directory = " + quoted(folder / "tmp"))
+    con.execute("SET GLOBAL memory_limit = '2GB'")
+    con.execute("SET GLOBAL TimeZone = 'UTC'")
     for extension in ("ducklake", "sqlite_scanner"):
         load_extension(con, extension)
     con.execute(
@@ -140,10 +140,14 @@ def append(con: duckdb.DuckDBPyConnection, table: str, rows: str) -> None:
         con.execute("INSERT INTO " + _LAKE + table + " BY NAME FROM " + rows)
 
 
-def state_as_of(table: str) -> str:
-    """SELECT of a state at the end of the day `$day`: the newest base not after it, and the changes since."""
+def state_as_of(table: str, only: str | None = None) -> str:
+    """SELECT of a state at the end of the day `$day`: the newest base not after it, and the changes since.
+
+    `only` names a temp table (dpid, id): the rows of these profiles alone, found before anything is folded.
+    """
     declared = BY_NAME[table]
     columns, key = ", ".join(declared.column_names), ", ".join(declared.key)
+    among = f" SEMI JOIN {only} USING (dpid, id)" if only else ""
     return f"""
         WITH
         start AS (
@@ -153,12 +157,12 @@ def state_as_of(table: str) -> str:
         ),
         latest AS (
             SELECT {columns}, change
-            FROM {_LAKE}{declared.changes}
+            FROM {_LAKE}{declared.changes}{among}
             WHERE day <= $day AND day > (SELECT as_of FROM start)
             QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY day DESC) = 1
         )
         SELECT {columns}
-        FROM {_LAKE}{table}_base AS base
+        FROM {_LAKE}{table}_base AS base{among}
         WHERE as_of = (SELECT as_of FROM start)
             AND NOT EXISTS (FROM latest WHERE {" AND ".join(f"latest.{k} = base.{k}" for k in declared.key)})
         UNION ALL
@@ -166,9 +170,10 @@ def state_as_of(table: str) -> str:
     """
 
 
-def view_as_of(con: duckdb.DuckDBPyConnection, view: str, table: str, day: date) -> None:
+def view_as_of(con: duckdb.DuckDBPyConnection, view: str, table: str, day: date, only: str | None = None) -> None:
     """Create or replace the temp view `view` of the state `table` at the end of `day`, for states too large to be copied."""
-    con.execute("CREATE OR REPLACE TEMP VIEW " + view + " AS " + state_as_of(table).replace("$day", f"DATE '{day.isoformat()}'"))
+    select = state_as_of(table, only).replace("$day", f"DATE '{day.isoformat()}'")
+    con.execute("CREATE OR REPLACE TEMP VIEW " + view + " AS " + select)
 
 
 def commit_changes(con: duckdb.DuckDBPyConnection, table: str, day: date, rows: str) -> None:

@@ -104,7 +104,11 @@ def data_files(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date, part
     """, {"day": day, "partners": list(partners)})  # fmt: skip
     rows.sort(key=lambda row: (row["arrived_at"], logical_name(row["key"]), -1 if row["split"] is None else row["split"],
                                row["partner"], row["sha256"]))  # fmt: skip
-    return [row | reading(catalog, row["source"]) | {"file": number} for number, row in enumerate(rows)]
+    devices = {"resolve": "device", "keep_unmatched_days": 0}  # an ODC line says itself which kind of device ID it has (INB-74)
+    return [
+        row | reading(catalog, row["source"]) | (devices if row["format"] == "odc" else {}) | {"file": number}
+        for number, row in enumerate(rows)
+    ]
 
 
 def logical_name(key: str) -> str:
