@@ -33,13 +33,15 @@ def parse_slice(con: duckdb.DuckDBPyConnection, open_file: int | None = None) ->
     _carry_over(con, open_file)
     _split_items(con)
     make(con, "item", sql(__file__, "items.sql"))
+    make(con, "flawed", sql(__file__, "flawed_records.sql"))
+    _first_id_types(con)
     make(con, "verdict", sql(__file__, "record_rejects.sql"))
-    for table in ("record", "over_limit", "item_text"):
+    for table in ("record", "over_limit", "item_text", "flawed"):
         con.execute("DROP TABLE " + table)
 
 
 def _carry_over(con: duckdb.DuckDBPyConnection, open_file: int | None) -> None:
-    """Remember lines per user of a file that goes on, and the first ID type of each file."""
+    """Remember lines per user of a file that goes on."""
     if open_file is None:
         con.execute("DELETE FROM user_lines")
     else:
@@ -52,11 +54,15 @@ def _carry_over(con: duckdb.DuckDBPyConnection, open_file: int | None) -> None:
             )
             GROUP BY file, user_hash
         """, {"file": open_file})  # fmt: skip
+
+
+def _first_id_types(con: duckdb.DuckDBPyConnection) -> None:
+    """Remember the ID type of the first sound line of each ODC file (INB-74)."""
     con.execute("""
         INSERT INTO file_id_type
         SELECT file, arg_min(id_type, rec) FROM record
-        WHERE id_type IS NOT NULL AND coalesce(reject, 'empty_payload') IN ('empty_payload', 'unbalanced_quote')
-            AND file NOT IN (SELECT file FROM file_id_type) AND rec NOT IN (SELECT rec FROM over_limit)
+        WHERE id_type IS NOT NULL AND reject IS NULL AND file NOT IN (SELECT file FROM file_id_type)
+            AND rec NOT IN (SELECT rec FROM over_limit) AND rec NOT IN (SELECT rec FROM flawed)
         GROUP BY file
     """)
 

@@ -1,16 +1,6 @@
 -- The verdict on each record: NULL, or the first rule it breaks, in the order over length, over user limit, structure,
 -- payload, ID (INB-75). Grain: one row per line.
 WITH
-flawed AS (
-    SELECT
-        token.rec,
-        min(item.kind) AS kind  -- bad_quote before pii
-    FROM token
-    INNER JOIN item ON item.item = token.item
-    WHERE item.kind IN ('bad_quote', 'pii')
-    GROUP BY token.rec
-),
-
 joined AS (
     SELECT
         record.*,
@@ -36,10 +26,9 @@ SELECT
     CASE
         WHEN reject = 'line_too_long' THEN reject
         WHEN is_over_limit THEN 'over_user_limit'
-        WHEN reject NOT IN ('empty_payload', 'unbalanced_quote') THEN reject
-        WHEN id_type <> first_id_type THEN 'mixed_id_type'
         WHEN reject IS NOT NULL THEN reject
         WHEN flaw IS NOT NULL THEN flaw
+        WHEN id_type <> first_id_type THEN 'mixed_id_type'
         ELSE id_problem(form, user_id)
     END AS reject
 FROM joined;

@@ -6,7 +6,7 @@ Does not belong here: what a term is and when it is satisfied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -47,6 +47,37 @@ def holds(expression: Expression, satisfied: Collection[int]) -> bool:
         if holds(part, satisfied) is decisive:
             return decisive
     return not decisive
+
+
+def any_will_do(expression: Expression) -> bool:
+    """Whether one satisfied term, whichever it is, makes `expression` true."""
+    return expression[0] == "term" or (expression[0] == "or" and all(part[0] == "term" for part in expression[1:]))
+
+
+def anchors(expression: Expression, cost: Sequence[int]) -> set[int]:
+    """Terms of which at least one is satisfied whenever `expression` is true; of the possible sets a cheap one.
+
+    `cost` = what it costs to look at term i. The expression must be false when no term is satisfied (TRT-053, SEG-026): then
+    there is such a set.
+    """
+    found = _anchors(expression, cost, negated=False)
+    if found is None:
+        raise ValueError(f"an expression that is true without any term has no anchor: {expression}")
+    return found
+
+
+def _anchors(expression: Expression, cost: Sequence[int], negated: bool) -> set[int] | None:
+    """None when the expression (or its negation) may be true though no term is satisfied."""
+    operator = expression[0]
+    if operator == "term":
+        return None if negated else {expression[1]}
+    if operator == "not":
+        return _anchors(expression[1], cost, not negated)
+    parts = [_anchors(part, cost, negated) for part in expression[1:]]
+    known = [part for part in parts if part is not None]
+    if (operator == "and") is not negated:
+        return min(known, key=lambda part: sum(cost[term] for term in part), default=None)
+    return set().union(*known) if len(known) == len(parts) else None
 
 
 class ExpressionBuilder(Transformer[Any, Expression]):

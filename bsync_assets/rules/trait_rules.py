@@ -8,6 +8,7 @@ SQL (`satisfied.sql`), so that a rule is judged in one place whoever asks.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lark.exceptions import UnexpectedInput
@@ -77,6 +78,7 @@ def is_key_name(text: str) -> bool:
     return _KEY_NAME.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=200_000)  # a run asks twice: when the catalog is checked, and when its rules are put to work
 def parse_trait_rule(text: str) -> TraitRule:
     """The rule that `text` says. Raises RuleError with a code of TRT-052: grammar first, then each comparison
     from left to right, then whether a record without signals would satisfy it (TRT-053).

@@ -24,7 +24,9 @@ sightings AS (
     UNION ALL
     SELECT
         pair.row_no,
-        pair.row_no = email_ranked.first_row AND NOT email_ranked.was_known AS is_new
+        pair.row_no = email_ranked.first_row AND NOT email_ranked.was_known
+            AND row_number() OVER (PARTITION BY pair.row_no, pair.dpid, pair.id ORDER BY pair.col) = 1
+            AS is_new
     FROM pair
     INNER JOIN email_ranked
         ON email_ranked.dpid = pair.master_dpid

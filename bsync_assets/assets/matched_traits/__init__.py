@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
@@ -15,17 +16,16 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from bsync_assets.assets.inbound_files import kept_files
-from bsync_assets.assets.slices import ToRead, read_slices
-from bsync_assets.catalog.models import Catalog
+from bsync_assets.assets.inbound_files import to_read
+from bsync_assets.assets.slices import read_slices
+from bsync_assets.catalog.models import Catalog, Trait
 from bsync_assets.exchange import data_lines
 from bsync_assets.exchange.namespaces import DEVICE_DPIDS, ECID, PLATFORM, id_form
 from bsync_assets.exchange.reasons import LINE_REASONS
 from bsync_assets.rules.evaluation import load_comparisons, satisfy
-from bsync_assets.rules.expressions import Expression, holds
-from bsync_assets.rules.trait_rules import Comparison, parse_trait_rule
+from bsync_assets.rules.expressions import Expression, anchors, any_will_do, holds
+from bsync_assets.rules.trait_rules import Comparison, TraitRule, parse_trait_rule
 from bsync_assets.sqlfiles import make, sql
-from bsync_assets.transport.store import kept_path
 from bsync_assets.warehouse.lake import fetch_all, replace_day, state_as_of, transaction
 from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import BY_NAME, Column
@@ -71,7 +71,7 @@ def match_records(
     make(con, "known_id", sql(__file__, "known_id.sql"))
     for table in ("stored_records", "trait_operations", "rejected_lines"):
         make(con, "day_" + table, "SELECT * EXCLUDE (day) FROM lake.main." + table + " LIMIT 0")
-    sources = [ToRead(f["file"], kept_path(kept_files(catalog.home), f["sha256"]), f["compression"]) for f in files]
+    sources = [to_read(catalog, file) for file in files]
     for open_file in read_slices(con, sources):
         judge_slice(con, rules, open_file)
         con.execute("INSERT INTO day_stored_records BY NAME " + sql(__file__, "slice_records.sql"))
@@ -98,7 +98,7 @@ def match_records(
 def data_files(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date, partners: Sequence[str]) -> list[dict[str, Any]]:
     """The day's accepted data files in order of processing (INB-155), as rows of `DATA_FILE`; `file` counts from 0."""
     rows = fetch_all(con, """
-        SELECT partner, key, file_id, batch, sha256, compression, format, mode, dpid AS source, target, split, arrived_at
+        SELECT partner, key, file_id, batch, sha256, compression, encryption, format, mode, dpid AS source, target, split, arrived_at
         FROM lake.main.inbound_files
         WHERE day = $day AND family = 'data' AND status = 'accepted' AND list_contains($partners, partner)
     """, {"day": day, "partners": list(partners)})  # fmt: skip
@@ -154,24 +154,27 @@ def prepare(con: duckdb.DuckDBPyConnection, catalog: Catalog, files: Iterable[di
 def _load_rules(con: duckdb.DuckDBPyConnection, catalog: Catalog, targets: set[int]) -> Rules:
     """Make `trait`, `comparison`, `rule_term` (one row per comparison of a rule) and an empty `fulfilled`. INB-82, TRT-072."""
     comparisons: dict[tuple[Comparison, bool], int] = {}
-    terms: list[tuple[int, int, int, int, bool]] = []
-    expressions: Rules = {}
+    numbered: list[tuple[Trait, TraitRule, list[int]]] = []
     for trait in catalog.traits.values():
-        if trait.kind != "onboarded" or trait.rule is None or trait.data_source not in targets:
-            continue
-        rule = parse_trait_rule(trait.rule)
-        sensitive = catalog.data_sources[trait.data_source].case == "sensitive"
-        any_will_do = rule.expression[0] == "term" or (
-            rule.expression[0] == "or" and all(part[0] == "term" for part in rule.expression[1:])
-        )
-        if not any_will_do:
-            expressions[trait.id] = rule.expression
-        for term, comparison in enumerate(rule.comparisons):
-            number = comparisons.setdefault((comparison, sensitive), len(comparisons))
-            terms.append((number, trait.id, term, trait.data_source, any_will_do))
+        if trait.kind == "onboarded" and trait.rule is not None and trait.data_source in targets:
+            rule = parse_trait_rule(trait.rule)
+            sensitive = catalog.data_sources[trait.data_source].case == "sensitive"
+            numbers = [comparisons.setdefault((comparison, sensitive), len(comparisons)) for comparison in rule.comparisons]
+            numbered.append((trait, rule, numbers))
     load_comparisons(con, list(comparisons))
+    shared = Counter(number for _, _, numbers in numbered for number in numbers)
+    terms: list[tuple[Any, ...]] = []
+    expressions: Rules = {}
+    for trait, rule, numbers in numbered:
+        is_simple = any_will_do(rule.expression)
+        needed = anchors(rule.expression, [shared[number] for number in numbers]) if not is_simple else set()
+        if not is_simple:
+            expressions[trait.id] = rule.expression
+        for term, number in enumerate(numbers):
+            terms.append((number, trait.id, term, trait.data_source, is_simple, term in needed))
     _arrow_table(con, "rule_term", terms, {
         "comparison": pa.int32(), "trait_id": pa.int64(), "term": pa.int32(), "target": pa.int64(), "is_simple": pa.bool_(),
+        "is_anchor": pa.bool_(),
     })  # fmt: skip
     _arrow_table(con, "trait", [(t.id, t.data_source, t.kind) for t in catalog.traits.values()],
                  {"trait_id": pa.int64(), "data_source": pa.int64(), "kind": pa.string()})  # fmt: skip

@@ -1,6 +1,7 @@
 -- What each distinct item of the slice means in each context (target data source, sync or overwrite): INB-60 to INB-66, INB-80,
 -- INB-81, INB-84, TRT-070 to TRT-073. Grain: one row per item, context and effect.
--- effect: add or remove a trait, `term` = fulfils term number `term` of a rule that needs more, `failed` = names a foreign trait.
+-- effect: add or remove a trait; term = satisfies term number `term` of a rule that needs more, anchor = one without which the
+-- rule cannot hold; failed = names a foreign trait.
 WITH
 by_rule AS (
     SELECT DISTINCT
@@ -8,7 +9,8 @@ by_rule AS (
         context.context,
         rule_term.trait_id,
         rule_term.term,
-        rule_term.is_simple
+        rule_term.is_simple,
+        rule_term.is_anchor
     FROM satisfied
     INNER JOIN rule_term ON rule_term.comparison = satisfied.comparison
     INNER JOIN context ON context.target = rule_term.target
@@ -34,6 +36,15 @@ SELECT DISTINCT
     trait_id,
     CASE WHEN is_simple THEN NULL ELSE term END AS term
 FROM by_rule
+UNION ALL
+SELECT DISTINCT
+    item,
+    context,
+    'anchor' AS effect,
+    trait_id,
+    NULL AS term
+FROM by_rule
+WHERE is_anchor
 UNION ALL
 SELECT
     item,

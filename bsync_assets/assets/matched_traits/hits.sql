@@ -1,22 +1,17 @@
--- Items of countable records that mean something to the target of their file. Grain: one row per item occurrence and effect;
--- `token_no` tells occurrences apart. Countable = processed, well formed, not opted out (INB-129).
+-- Items of countable records that name a trait, realize one by themselves, or anchor a rule, for the target of their file.
+-- Grain: one row per occurrence of an item and effect. Countable = processed, well formed, not opted out (INB-129).
 WITH
-meaningful AS (
-    SELECT
-        token.rec,
-        token.item,
-        row_number() OVER () AS token_no
-    FROM token
-    WHERE token.item IN (SELECT item FROM effect)
+pointed AS (
+    FROM effect
+    WHERE effect.effect <> 'term'
 )
 
 SELECT
-    meaningful.token_no,
     countable.rec,
     countable.file,
-    effect.effect,
-    effect.trait_id,
-    effect.term
-FROM meaningful
-INNER JOIN countable ON countable.rec = meaningful.rec
-INNER JOIN effect ON effect.item = meaningful.item AND effect.context = countable.context;
+    countable.is_sound,
+    pointed.effect,
+    pointed.trait_id
+FROM token
+INNER JOIN countable ON countable.rec = token.rec
+INNER JOIN pointed ON pointed.item = token.item AND pointed.context = countable.context;

@@ -6,7 +6,7 @@ asked AS (
         trait_id,
         effect = 'remove' AS removes
     FROM hit
-    WHERE effect IN ('add', 'remove') AND rec IN (SELECT rec FROM countable WHERE is_sound)
+    WHERE effect IN ('add', 'remove') AND is_sound
     UNION ALL
     SELECT
         signature.rec,

@@ -30,12 +30,15 @@ signals AS (
     GROUP BY countable.file
 ),
 
+-- An item is used when it satisfies a comparison of the target, even if the rule as a whole fails, or names a trait (INB-84).
 used AS (
     SELECT
-        file,
-        count(DISTINCT token_no) FILTER (effect <> 'failed') AS used_signals
-    FROM hit
-    GROUP BY file
+        countable.file,
+        count(*) AS used_signals
+    FROM token
+    INNER JOIN countable ON countable.rec = token.rec
+    WHERE (token.item, countable.context) IN (SELECT (item, context) FROM effect WHERE effect <> 'failed')
+    GROUP BY countable.file
 ),
 
 failed AS (

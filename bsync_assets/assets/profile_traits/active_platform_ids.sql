@@ -20,7 +20,9 @@ sightings AS (
     WHERE dpid = 0
 )
 
-SELECT id
+SELECT
+    0 AS dpid,
+    id
 FROM sightings
 GROUP BY id
 HAVING max(last_at) >= $alive_since;

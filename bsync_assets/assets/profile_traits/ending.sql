@@ -17,7 +17,7 @@ gone AS (
         dpid,
         id
     FROM idle
-    WHERE dpid = 0 AND id NOT IN (FROM active_platform_id)
+    WHERE dpid = 0 AND id NOT IN (SELECT id FROM active_platform_id)
     UNION ALL
     SELECT
         dpid,

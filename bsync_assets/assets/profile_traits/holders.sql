@@ -34,5 +34,5 @@ SELECT
     profiles.id,
     profiles.dpid <> 0 OR active_platform_id.id IS NOT NULL AS is_active
 FROM profiles
-LEFT JOIN active_platform_id ON profiles.dpid = 0 AND active_platform_id.id = profiles.id
+LEFT JOIN active_platform_id ON active_platform_id.dpid = profiles.dpid AND active_platform_id.id = profiles.id
 WHERE NOT EXISTS (FROM opted_out WHERE opted_out.dpid = profiles.dpid AND opted_out.id = profiles.id);
