@@ -12,7 +12,18 @@ from typing import Any
 import pytest
 
 # What `bsync explain` answers so far; vectors of every other kind are skipped by name.
-BUILT = {"filename", "line", "trait_rule", "key_name", "segment"}
+BUILT = {
+    "filename",
+    "line",
+    "trait_rule",
+    "key_name",
+    "segment",
+    "parse_name",
+    "default_name",
+    "name_template",
+    "header_template",
+    "content_template",
+}
 
 FOLDER = Path(__file__).parent / "vectors"
 FILES = sorted(path for path in FOLDER.glob("*.jsonl") if not path.name.startswith("scenarios_"))

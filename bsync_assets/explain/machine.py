@@ -18,9 +18,12 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from bsync_assets.exchange import data_lines
+from bsync_assets.exchange.destination_names import default_name_result, parse_name_result
 from bsync_assets.exchange.lines import numbered_lines
 from bsync_assets.exchange.names import NameRefused, parse_name
 from bsync_assets.exchange.namespaces import id_form
+from bsync_assets.exchange.templates import Kind as TemplateKind
+from bsync_assets.exchange.templates import TemplateError, parse_template, template_results
 from bsync_assets.rules.evaluation import trait_rule_results
 from bsync_assets.rules.expressions import RuleError
 from bsync_assets.rules.membership import segment_result
@@ -38,12 +41,12 @@ Answers = Callable[[Sequence[Any]], Iterable[Answer]]
 class Kind(NamedTuple):
     """A kind of question: the shape its input must have, and what answers inputs of that shape, each on its own or all at once.
 
-    `column` finds the column of a refusal that is a code.
+    `column` finds the column of a refusal that is a code; None for an answer that is a text of its own.
     """
 
     shape: TypeAdapter[Any]
     answers: Answers
-    column: Callable[[Any], int] | None = None
+    column: Callable[[Any], int | None] | None = None
 
 
 # --- Shapes of inputs
@@ -123,6 +126,24 @@ class _Segment(_Shape):
     business_day: date
     traits: dict[int, _TraitOfProfile]
     state: dict[str, dict[int, list[tuple[date, int]]]]
+
+
+class _DefaultName(_Shape):
+    method: Literal["s3", "ftp", "http", "S3"]
+    destination_id: int
+    master_dpid: int
+    pid_alias: str | None = None
+    mode: Literal["iter", "full"]
+    timestamp_ms: int
+    part: int | None = None
+    gzip: bool = False
+
+
+class _Template(_Shape):
+    """A template and what it is filled with: by the name of each macro, with `ts_ms`, `part` and `maps`."""
+
+    template: str
+    context: dict[str, Any] = {}
 
 
 # --- Answers
@@ -215,6 +236,22 @@ def _segment_column(given: _Segment) -> int:
     return _column(lambda: parse_segment(given.expression, facts))
 
 
+def _templates(kind: TemplateKind, inputs: Sequence[_Template]) -> list[Answer]:
+    return [{"result": result} for result in template_results(kind, [given.model_dump() for given in inputs])]
+
+
+def _template_column(kind: TemplateKind, given: _Template) -> int | None:
+    try:
+        parse_template(given.template, kind)
+    except TemplateError as error:
+        return error.column
+    return None
+
+
+def _template_kind(kind: TemplateKind) -> Kind:
+    return Kind(TypeAdapter(_Template), partial(_templates, kind), partial(_template_column, kind))
+
+
 def _column(parse: Callable[[], object]) -> int:
     try:
         parse()
@@ -235,6 +272,13 @@ KINDS: dict[str, Kind] = {
     "trait_rule": Kind(TypeAdapter(_Rule), _trait_rules, _trait_rule_column),
     "key_name": Kind(_TEXT, partial(_each, lambda text: {"result": is_key_name(text)})),
     "segment": Kind(TypeAdapter(_Segment), partial(_each, _segment), _segment_column),
+    "parse_name": Kind(_TEXT, partial(_each, lambda name: {"result": parse_name_result(name)})),
+    "default_name": Kind(
+        TypeAdapter(_DefaultName), partial(_each, lambda given: {"result": default_name_result(given.model_dump())})
+    ),
+    "name_template": _template_kind("name"),
+    "header_template": _template_kind("header"),
+    "content_template": _template_kind("content"),
 }
 
 
@@ -268,7 +312,8 @@ def _answered(lines: Sequence[bytes], columns: bool) -> list[Answer]:
         for number, answer in zip(numbers, kind_of.answers([inputs[number] for number in numbers]), strict=True):
             code = answer.get("result")
             if columns and kind_of.column is not None and isinstance(code, str):
-                answer = answer | {"column": kind_of.column(inputs[number])}
+                column = kind_of.column(inputs[number])
+                answer = answer if column is None else answer | {"column": column}
             answers[number] = answer
     return answers
 
