@@ -22,7 +22,8 @@ OF_THE_RUN = ["run_id", "job_start", "job_end", "finished_at", "attempts", "last
 def copy_demo(home: Path) -> Path:
     """The demo workspace as a bare clone has it, with arrival times, at `home`."""
     shutil.copytree(SHIPPED / "catalog", home / "catalog")
-    shutil.copy(SHIPPED / "bsync.yaml", home)
+    for name in ("bsync.yaml", "make_demo.py"):
+        shutil.copy(SHIPPED / name, home)
     shutil.copy(SHIPPED / "make_demo.py", home)
     for day in DAYS:
         for folder in SHIPPED.glob(f"inbox/*/date={day}"):

@@ -22,7 +22,7 @@ A_WORKSPACE = 5
 
 # Children of a server that has imported everything start at once, so that all kills hit the run itself.
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["bsync_assets.cli", "bsync_assets.definitions"])
+processes.set_forkserver_preload(["bsync_assets.runs"])
 
 
 def run_in_a_process(home: Path) -> multiprocessing.process.BaseProcess:

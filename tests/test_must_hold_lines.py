@@ -12,8 +12,8 @@ import pytest
 from demo import connect
 from workspaces import write_inbound, write_workspace
 
-from bsync_assets.runs import run_days
 from bsync_assets.exchange.reasons import LINE_REASONS
+from bsync_assets.runs import run_days
 
 LOSSES = ("format_errors", "invalid_aam_id", "invalid_device_id", "opted_out", "no_matching_aam_id", "no_trait_realized")
 OVER_A_LIMIT = ("lines_over_length", "lines_over_user_limit")
