@@ -81,6 +81,7 @@ def _duplicates(declared: Declared) -> Iterator[Problem]:
         ("partners", "name"): [partner.name for partner in declared.partners],
         ("partners", "id"): [partner.id for partner in declared.partners],
         ("data_sources", "id"): [source.id for source in declared.data_sources],
+        ("data_sources", "integration_code"): [source.integration_code or "" for source in declared.data_sources],
         ("traits", "id"): [trait.id for trait in declared.traits],
         ("segments", "id"): [segment.id for segment in declared.segments],
         ("destinations", "id"): [destination.id for destination in declared.destinations],
@@ -137,6 +138,9 @@ def _data_sources(declared: Declared) -> Iterator[Problem]:
         if source.id in SHARED_NAMESPACES:
             text = f"{source.id} is reserved: a namespace all accounts share, known without declaration"
             yield Problem(("data_sources", i, "id"), text)
+        if source.integration_code in ("DSID_20914", "DSID_20915"):
+            text = f"{source.integration_code!r} is reserved for a global data source (IDS-102)"
+            yield Problem(("data_sources", i, "integration_code"), text)
         if source.type == "cross_device" and source.key != "customer":
             text = f"expected 'customer' for a cross_device source (IDS-08), got {source.key!r}"
             yield Problem(("data_sources", i, "key"), text)

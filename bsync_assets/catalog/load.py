@@ -26,10 +26,13 @@ from bsync_assets.catalog.models import (
     Catalog,
     DataSource,
     Destination,
+    Limits,
     MailSettings,
     Mapping,
     Partner,
+    PgpSettings,
     Segment,
+    ServeSettings,
     Settings,
     Sync,
     Trait,
@@ -254,8 +257,8 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 #: Fields that hold an item, or a list of items, of their own kind: read one by one, each with its mistakes.
 _NESTED: dict[type[BaseModel], dict[str, type[BaseModel]]] = {
-    Settings: {"account": Account, "mail": MailSettings},
-    Partner: {"sync": Sync},
+    Settings: {"account": Account, "mail": MailSettings, "serve": ServeSettings, "pgp": PgpSettings, "limits": Limits},
+    Partner: {"sync": Sync, "pgp": PgpSettings},
 }
 _NESTED_LISTS: dict[type[BaseModel], dict[str, type[BaseModel]]] = {Destination: {"segments": Mapping}}
 
@@ -388,6 +391,7 @@ def _shown(value: object) -> str:
         case dict():
             return "a mapping"
         case str():
+            value = re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", value)  # a password in an address is no news for a log
             return repr(value if len(value) <= 60 else f"{value[:57]}...")
         case _:
             return str(value)

@@ -46,9 +46,23 @@ Address = Annotated[str, _only(r"[^\s@<>,;]+@[^\s@<>,;]+", "an e-mail address li
 Host = Annotated[str, _only(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d+)?", "a host name like acme.example")]
 PartnerName = Annotated[str, _only(r"[a-z][a-z0-9_]{0,39}", "a name like acme, of [a-z][a-z0-9_]{0,39}")]
 
+
+def _where(text: str) -> str:
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme not in ("s3", "sftp"):
+        raise ValueError("a folder, or an address that begins with s3:// or sftp://")
+    if separator and "@" in rest and ":" in rest.partition("@")[0]:
+        raise ValueError("an address without a password; let ?password_env= name the environment variable that has it")
+    return text
+
+
+#: A folder of the workspace, or an address as `transport.places` takes it.
+Where = Annotated[str, Field(min_length=1), AfterValidator(_where)]
+
 ID = Annotated[int, Field(ge=1, le=10**18 - 1)]  # what an inbound line can name: up to 18 digits (INB-60)
 Dpid = Annotated[int, Field(ge=1, le=10**10 - 1)]  # up to 10 digits (IDS-06)
 Namespace = Annotated[int, Field(ge=0, le=10**10 - 1)]  # a DPID, or 0 for the platform's own IDs
+Size = Annotated[int, Field(ge=1, le=10**15)]
 Days = Annotated[int, Field(ge=0, le=36_500)]  # a century at most, so that no date runs out of range
 
 # The four pairs of export control (on a source) and label (on a destination). OUT-020.
@@ -88,14 +102,47 @@ class MailSettings(_Item):
     ops: tuple[Address, ...] = ()
 
 
+class PgpSettings(_Item):
+    """Where the private key for `.pgp` and `.gpg` files is (INB-24): `key_env` names an environment variable with the armored key
+    or its path; without it, `key_file` is the path. The passphrase, if it has one, is in the variable `passphrase_env`.
+    """
+
+    key_file: Text | None = None
+    key_env: Text | None = None
+    passphrase_env: Text | None = None
+
+
+class Limits(_Item):
+    """What one file may ask of us, and one partner in a day. Bytes, seconds; the ratio is expanded to packed size."""
+
+    packed_bytes: Size = 3 << 30  # INB-31
+    plain_bytes: Size = 5 << 30  # INB-32
+    expanded_bytes: Size = 20 << 30  # the safety limit of INB-32
+    expanded_ratio: Size = 250  # counts beyond 256 MiB
+    files_per_day: Size = 50_000
+    seconds_per_file: Annotated[float, Field(gt=0)] = 3600.0
+
+
+class ServeSettings(_Item):
+    """The HTTP service. `vendor_id` is our number in the consent framework (PRV-015); `denied_ids`, written `dpid:id`, are never
+    synced (IDS-98).
+    """
+
+    vendor_id: ID = 565
+    denied_ids: tuple[Annotated[str, _only(r"(0|[1-9][0-9]{0,9}):.+", "an ID like 1001:abc")], ...] = ()
+
+
 class Settings(_Item):
     """`bsync.yaml`. `inbox` and `outbox` are folders of the workspace or URLs; `late_days` in days."""
 
     account: Account
-    inbox: Text = "inbox"
-    outbox: Text = "outbox"
+    inbox: Where = "inbox"
+    outbox: Where = "outbox"
     mail: MailSettings = MailSettings()
     late_days: Days = 7
+    serve: ServeSettings = ServeSettings()
+    pgp: PgpSettings = PgpSettings(key_file="keys/platform.asc", key_env="BSYNC_PGP_KEY", passphrase_env="BSYNC_PGP_PASSPHRASE")
+    limits: Limits = Limits()
 
 
 class Sync(_Item):
@@ -107,13 +154,18 @@ class Sync(_Item):
 
 
 class Partner(_Item):
-    """A company we exchange with. `access` = data sources of others that it may use and target (INB-17)."""
+    """A company we exchange with. `access` = data sources of others that it may use and target (INB-17).
+
+    `inbox` and `pgp` are there if this partner's files come in elsewhere or are encrypted to another key than those of the rest.
+    """
 
     name: PartnerName
     id: ID
     contacts: tuple[Address, ...] = ()
     access: tuple[Dpid, ...] = ()
     sync: Sync | None = None
+    inbox: Where | None = None
+    pgp: PgpSettings | None = None
 
 
 class DataSource(_Item):
@@ -125,6 +177,7 @@ class DataSource(_Item):
     type: Literal["cookie", "device", "cross_device"] = "cookie"
     key: Literal["customer", "aam", "ecid"] = "customer"
     label: Literal["hashed_email"] | None = None
+    integration_code: Annotated[str, _only(r"[^\x00-\x1f\x7f]{1,255}", "text on one line")] | None = None
     case: Literal["insensitive", "sensitive"] = "insensitive"
     keep_unmatched_days: Days = 30
     controls: tuple[ExportCode, ...] = ()

@@ -132,6 +132,7 @@ def test_defaults(tmp_path: Path) -> None:
         "inbox": "inbox",
         "outbox": "out/",
         "late_days": 7,
+        "serve": {"vendor_id": 565, "denied_ids": ()},
         "mail": {
             "transport": "maildir",
             "path": "mail",
@@ -143,6 +144,19 @@ def test_defaults(tmp_path: Path) -> None:
             "timeout_seconds": 10.0,
             "sender": "bsync@localhost",
             "ops": (),
+        },
+        "pgp": {
+            "key_file": "keys/platform.asc",
+            "key_env": "BSYNC_PGP_KEY",
+            "passphrase_env": "BSYNC_PGP_PASSPHRASE",
+        },
+        "limits": {
+            "packed_bytes": 3 << 30,
+            "plain_bytes": 5 << 30,
+            "expanded_bytes": 20 << 30,
+            "expanded_ratio": 250,
+            "files_per_day": 50_000,
+            "seconds_per_file": 3600.0,
         },
     }
     assert catalog.partners == {}
