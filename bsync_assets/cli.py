@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -247,6 +247,52 @@ def sql(
         cursor = views.execute(query)
         columns = [column[0] for column in cursor.description or []]
         print_rows([dict(zip(columns, row, strict=True)) for row in cursor.fetchall()], columns, as_json)
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path], typer.Argument(help="Files as they would be delivered.", exists=True, dir_okay=False)],
+    partner: Annotated[
+        str | None, typer.Option("--partner", help="Who sends them; else their folder says so, or whoever may.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What would happen to a file: its name, its lines, the figures of its receipt, typical mistakes. Nothing is stored.
+
+    With a workspace its catalog is used, without one only the format is judged. Links are not looked up, so a customer ID counts
+    as unmatched. Exit code 1 if a file is refused or a line breaks a rule.
+
+    `--json` prints one object per file: `{"file", "name", "counters", "lines": [{"line", "outcome"}, ...]}`, every line included.
+    """
+    from bsync_assets.catalog import workspace_home
+    from bsync_assets.validate import validate as judge
+    from bsync_assets.validate.report import JsonReport, TextReport
+
+    catalog = open_workspace() if (workspace_home() / "bsync.yaml").is_file() else None
+    if partner is not None and (catalog is None or partner not in catalog.partners):
+        known = f"only {', '.join(catalog.partners)}" if catalog else "without a catalog nobody is known"
+        raise Stop(f"there is no partner {partner!r}; {known}", 2)
+    clean = True
+    for file in files:
+        report = (JsonReport if as_json else TextReport)(str(file), sys.stdout.write)
+        with _share_done(file.name) as progress:
+            verdict = judge(file, catalog, partner, report.lines, progress, every_line=as_json)
+        report.end(verdict)
+        clean = clean and not verdict.breaks_a_rule
+    raise typer.Exit(0 if clean else 1)
+
+
+@contextmanager
+def _share_done(what: str) -> Iterator[Callable[[float], None]]:
+    """On a terminal a bar on stderr; elsewhere a line there whenever another part of a large file is done."""
+    from rich.progress import Progress
+
+    if sys.stderr.isatty():
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(escape(what), total=1.0)
+            yield lambda share: bar.update(task, completed=share)
+    else:
+        yield lambda share: print(f"{what}: {share:.0%} done", file=sys.stderr)
 
 
 explain = typer.Typer(invoke_without_command=True)

@@ -16,12 +16,16 @@ class Counter:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a line was not stored: which counter it adds to, which rule says so, and what the sender can do."""
+    """Why a line was not stored: which counter it adds to, which rule says so, and what the sender can do.
+
+    `sync_rule` says so of rows of sync files, where that is another rule.
+    """
 
     code: str
     counter: str
     rule: str
     meaning: str
+    sync_rule: str = ""
 
 
 #: The figures of a data receipt, in the order of the message (INB-122). Labels are ours; "platform ID" stands for the
@@ -66,10 +70,10 @@ SYNC_COUNTERS: tuple[Counter, ...] = (
 )
 
 LINE_REASONS: tuple[Reason, ...] = (
-    Reason("line_too_long", "lines_over_length", "INB-35", "the line has more than 102400 bytes; split it"),
+    Reason("line_too_long", "lines_over_length", "INB-35", "the line has more than 102400 bytes; split it", "IDS-57"),
     Reason("over_user_limit", "lines_over_user_limit", "INB-36", "more than 200 lines for this ID in this file"),
-    Reason("bad_encoding", "format_errors", "INB-38", "the line is not valid UTF-8; save the file as UTF-8"),
-    Reason("control_char", "format_errors", "INB-73", "a control character stands in the line; remove it"),
+    Reason("bad_encoding", "format_errors", "INB-38", "the line is not valid UTF-8; save the file as UTF-8", "IDS-51"),
+    Reason("control_char", "format_errors", "INB-73", "a control character stands in the line; remove it", "IDS-51"),
     Reason("no_tab", "format_errors", "INB-50", "no TAB between the user ID and the data"),
     Reason("extra_tab", "format_errors", "INB-50", "more TABs than columns; separate items with commas"),
     Reason("empty_user_id", "format_errors", "INB-50", "nothing before the TAB; every line needs a user ID"),
@@ -78,19 +82,19 @@ LINE_REASONS: tuple[Reason, ...] = (
     Reason("empty_payload", "format_errors", "INB-53", "no item behind the TAB"),
     Reason("unbalanced_quote", "format_errors", "INB-55", "an odd number of double quotes"),
     Reason("bad_quote", "format_errors", "INB-55", "a quote inside a key or value; quote the whole text or nothing"),
-    Reason("pii", "format_errors", "INB-71", "an e-mail address in clear; send a hash instead"),
-    Reason("colon_in_id", "format_errors", "INB-70", "a colon in a customer ID"),
-    Reason("bad_hash", "format_errors", "INB-72", "not a SHA-256 in 64 lower-case hex digits"),
+    Reason("pii", "format_errors", "INB-71", "an e-mail address in clear; send a hash instead", "IDS-55"),
+    Reason("colon_in_id", "format_errors", "INB-70", "a colon in a customer ID", "IDS-53"),
+    Reason("bad_hash", "format_errors", "INB-72", "not a SHA-256 in 64 lower-case hex digits", "IDS-23"),
     Reason("column_count", "format_errors", "IDS-46", "the row has not one column per data source of the name"),
     Reason("empty_id", "format_errors", "IDS-47", "an empty column"),
     Reason("trailing_whitespace", "format_errors", "IDS-48", "a TAB or blank at the end of the row"),
     Reason("whitespace_in_id", "format_errors", "IDS-49", "a blank at the edge of an ID"),
     Reason("url_encoded_id", "format_errors", "IDS-54", "a percent-encoded ID; send it raw"),
     Reason("too_many_emails", "format_errors", "IDS-56", "more than 10 hashed e-mails in a row"),
-    Reason("invalid_aam_id", "invalid_aam_id", "INB-68", "not a platform ID of 38 digits"),
-    Reason("invalid_device_id", "invalid_device_id", "INB-69", "not an ID of this device namespace"),
-    Reason("opted_out", "opted_out", "INB-96", "the visitor opted out; stop sending this ID"),
-    Reason("no_matching_aam_id", "no_matching_aam_id", "INB-91", "no link to a device yet; send a sync file"),
+    Reason("invalid_aam_id", "invalid_aam_id", "INB-68", "not a platform ID of 38 digits", "IDS-11"),
+    Reason("invalid_device_id", "invalid_device_id", "INB-69", "not an ID of this device namespace", "IDS-10"),
+    Reason("opted_out", "opted_out", "INB-96", "the visitor opted out; stop sending this ID", "IDS-125"),
+    Reason("no_matching_aam_id", "no_matching_aam_id", "INB-91", "no link to a device yet; send a sync file", "IDS-63"),
     Reason("no_trait_realized", "no_trait_realized", "INB-126", "no item names or fulfils a trait of the target"),
 )
 
@@ -119,6 +123,8 @@ FILE_REASONS: dict[str, tuple[str, str]] = {
     "target_not_authorized": ("INB-17", "the target belongs to another company; ask for access"),
     "not_hashed_email_source": ("IDS-72", "the second data source must be cross-device and labelled for hashed e-mails"),
     "file_too_large": ("INB-31", "at most 3 GB compressed or 5 GB as it is; split the file"),
+    "took_too_long": ("INB-32", "the file takes too long to fetch or unpack; split it"),
+    "too_many_files": ("INB-32", "more files on one day than agreed; send fewer, larger ones"),
     "expands_too_far": ("INB-32", "the file expands beyond the safety limit; split it"),
     "empty_file": ("INB-34", "the file has no line"),
     "bad_encoding": ("INB-38", "the file is not ASCII or UTF-8"),
