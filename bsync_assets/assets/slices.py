@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from bsync_assets.exchange.lines import numbered_lines
+from bsync_assets.transport.pgp import PgpKey
 from bsync_assets.transport.store import unpacked
 
 SLICE_BYTES = 160 << 20
@@ -21,11 +22,12 @@ log = logging.getLogger("bsync.slices")
 
 @dataclass(frozen=True)
 class ToRead:
-    """A file to be read: its number within the day, where its bytes are, and how they are packed."""
+    """A file to be read: its number within the day, where its bytes are, how they are packed, and the key if encrypted."""
 
     file: int
     path: Path
     compression: str | None
+    key: PgpKey | None = None
 
 
 def read_slices(con: duckdb.DuckDBPyConnection, files: Sequence[ToRead]) -> Iterator[int | None]:
@@ -36,7 +38,7 @@ def read_slices(con: duckdb.DuckDBPyConnection, files: Sequence[ToRead]) -> Iter
     batches: list[pa.RecordBatch] = []
     held = 0
     for position, source in enumerate(files):
-        for batch in numbered_lines(unpacked(source.path, source.compression)):
+        for batch in numbered_lines(unpacked(source.path, source.compression, source.key)):
             if held > SLICE_BYTES:
                 goes_on = batches[-1]["file"][0].as_py() == source.file
                 yield from _slice(con, batches, source.file if goes_on else None)

@@ -1,14 +1,18 @@
 """What lies in a partner's drop folder for a day, whatever place the folder is in.
 
 - folders and S3: `<inbox>/<partner>/date=YYYY-MM-DD/<file>` (INB-02), asked for a day at a time;
-- SFTP: `<inbox>/<partner>/<file>`, or `<inbox>/<file>` where the inbox is the partner's own; the day is that of arrival (INB-05).
+- SFTP: `<inbox>/<partner>/<file>`; the day is that of arrival (INB-05).
+
+An inbox that only one partner has may leave out the folder `<partner>`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import PurePosixPath
 
 from bsync_assets.transport.places import Found, Place
 
@@ -31,24 +35,50 @@ class Dropped:
     arrived_at: datetime
 
 
-def dropped_files(place: Place, partner: str, day: date) -> Iterator[Dropped]:
+def dropped_files(place: Place, partner: str, day: date, *, own: bool = False, late_days: int = 7) -> Iterator[Dropped]:
     """Files of one partner and day in order of arrival, then key; hidden, temporary and non-regular ones are passed over.
 
-    Files in folders below the day's come too: their names are refused, not overlooked (INB-03). Raises PlaceError.
+    Files in folders below the day's come too: their names are refused, not overlooked (INB-03). `own` = the inbox is this
+    partner's alone. An SFTP file that says it is older than `late_days` belongs to today: nobody runs its day any more.
+    Raises PlaceError.
     """
-    folder = f"{partner}/date={day.isoformat()}"
-    dropped = []
     if place.has_day_folders:
-        files = (found for found in place.files(folder) if not _passed_over(found.name))
-        dropped += [Dropped(_printable(found.name), found, found.modified_at) for found in files]
+        dropped = _in_day_folders(place, partner, day, own)
     else:
-        now = datetime.now(UTC).replace(tzinfo=None)
-        for found in place.files(partner):
-            arrived_at = min(found.modified_at, now + timedelta(minutes=5))  # a clock that runs ahead makes no file wait for days
-            if arrived_at.date() == day and not _passed_over(found.name) and not found.name.endswith(PROCESSED):
-                name = found.name.removeprefix(f"{partner}/")
-                dropped.append(Dropped(_printable(f"{folder}/{name}"), found, arrived_at))
+        dropped = _by_arrival(place, partner, day, own, late_days)
     yield from sorted(dropped, key=lambda file: (file.arrived_at, file.key))
+
+
+def _in_day_folders(place: Place, partner: str, day: date, own: bool) -> Iterator[Dropped]:
+    folder = f"date={day.isoformat()}"
+    for above in (f"{partner}/", "") if own else (f"{partner}/",):
+        for found in place.files(above + folder):
+            if not _passed_over(found.name):
+                yield Dropped(_printable(found.name if above else f"{partner}/{found.name}"), found, found.modified_at)
+
+
+def _by_arrival(place: Place, partner: str, day: date, own: bool, late_days: int) -> Iterator[Dropped]:
+    now = datetime.now(UTC).replace(tzinfo=None)
+    for found in place.files("" if own else partner):
+        if _passed_over(found.name) or is_processed(found.name):
+            continue
+        arrived_at = min(found.modified_at, now + timedelta(minutes=5))  # a clock that runs ahead makes no file wait for days
+        too_late = arrived_at.date() < now.date() - timedelta(days=late_days)
+        if day == arrived_at.date() or (too_late and day == now.date()):
+            name = found.name.removeprefix(f"{partner}/")
+            yield Dropped(_printable(f"{partner}/date={day.isoformat()}/{name}"), found, arrived_at)
+
+
+def processed_name(name: str) -> str:
+    """What a file is called after pick-up: `.processed` instead of `.sync`, `.overwrite` or any other extension (INB-05)."""
+    path = PurePosixPath(name)
+    marked, known = re.subn(r"\.(sync|overwrite)(?=\.|$)", PROCESSED, path.name, count=1)
+    return str(path.with_name(marked if known else path.stem + PROCESSED))
+
+
+def is_processed(name: str) -> bool:
+    """Whether a file was picked up before, by its name."""
+    return PROCESSED in PurePosixPath(name).suffixes
 
 
 def _passed_over(name: str) -> bool:

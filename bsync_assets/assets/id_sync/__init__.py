@@ -8,14 +8,13 @@ from typing import Any
 
 import duckdb
 
-from bsync_assets.assets.inbound_files import kept_files, link_time
-from bsync_assets.assets.slices import ToRead, read_slices
+from bsync_assets.assets.inbound_files import link_time, to_read
+from bsync_assets.assets.slices import read_slices
 from bsync_assets.catalog.models import Catalog
 from bsync_assets.exchange import data_lines
 from bsync_assets.exchange.namespaces import DEVICE_DPIDS, id_form
 from bsync_assets.exchange.reasons import LINE_REASONS
 from bsync_assets.sqlfiles import make, one, sql
-from bsync_assets.transport.store import kept_path
 from bsync_assets.warehouse.lake import commit_changes, fetch_all, replace_day, state_as_of, transaction
 from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import Column
@@ -49,7 +48,7 @@ def read_sync_files(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date)
     make(con, "pairs", "SELECT * EXCLUDE (day) FROM lake.main.id_sync_pairs LIMIT 0")
     make(con, "rejected", "SELECT * EXCLUDE (day) FROM lake.main.rejected_lines LIMIT 0")
     con.execute("CREATE OR REPLACE TEMP TABLE received (file INTEGER, lines BIGINT, too_long BIGINT)")
-    sources = [ToRead(f["file"], kept_path(kept_files(catalog.home), f["sha256"]), f["compression"]) for f in files]
+    sources = [to_read(catalog, file) for file in files]
     for _ in read_slices(con, sources):
         make(con, "sync_row", sql(data_lines.__file__, "sync_rows.sql"))
         con.execute("INSERT INTO pairs BY NAME " + sql(__file__, "pairs.sql"))
@@ -74,7 +73,7 @@ def read_sync_files(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date)
 def _sync_files(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> list[dict[str, Any]]:
     """The day's accepted sync files in order of processing (INB-155)."""
     rows = fetch_all(con, """
-        SELECT partner, key, batch, sha256, compression, lines, format, [dpid] || dpids AS dpids, arrived_at
+        SELECT partner, key, batch, sha256, compression, encryption, lines, format, [dpid] || dpids AS dpids, arrived_at
         FROM lake.main.inbound_files
         WHERE day = $day AND family = 'id_sync' AND status = 'accepted'
         ORDER BY arrived_at, regexp_replace(key, '(\\.sync)\\.[0-9]+', '\\1'), split NULLS FIRST, partner, sha256
