@@ -236,6 +236,20 @@ def _show_receipts(home: Path, first: date, last: date) -> None:
 
 
 @app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8080,
+    workers: Annotated[int, typer.Option(help="Processes that share the port.", min=1, max=64)] = 1,
+    demo_page: Annotated[bool, typer.Option("--demo-page", help="Add /demo, which plays an ID sync in a browser.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log every call, without IDs.")] = False,
+) -> None:
+    """Answer the calls of visitors' browsers: ID syncs, visits, opt-outs. The daily run takes in what was answered."""
+    from bsync_assets.sync_server.serve import serve as run_server
+
+    run_server(open_workspace().home, host, port, workers, demo_page, verbose)
+
+
+@app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="One SELECT in DuckDB's SQL.")],
     as_json: JsonOption = False,

@@ -167,6 +167,7 @@ def test_defaults(tmp_path: Path) -> None:
         "type": "cookie",
         "key": "customer",
         "label": None,
+        "integration_code": None,
         "case": "insensitive",
         "keep_unmatched_days": 30,
         "controls": (),
