@@ -39,6 +39,8 @@ class Folder:
             entries = list(os.scandir(folder))
         except (FileNotFoundError, NotADirectoryError):
             return
+        except PermissionError as error:
+            raise PlaceError(f"cannot list {folder}: permission denied") from error
         for entry in entries:
             if entry.name.startswith("."):
                 continue
@@ -84,7 +86,7 @@ class Folder:
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
                 raise FileChanged(f"{name} is not as it was listed") from error
-            raise
+            raise PlaceError(f"cannot read {name} at {self.shown}: {error.strerror}") from error
         finally:
             os.close(at)
 
