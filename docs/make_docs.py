@@ -7,9 +7,14 @@ A test fails when what is committed is not what this makes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from html import escape
 from pathlib import Path
 
+import dagster as dg
+
+from bsync_assets.assets.graph import build_defs
 from bsync_assets.exchange.reasons import DATA_COUNTERS, FILE_REASONS, LINE_REASONS, SYNC_COUNTERS, Counter
 from bsync_assets.warehouse.tables import TABLES, Table
 
@@ -59,7 +64,63 @@ def codes() -> str:
     return "\n".join(lines) + "\n"
 
 
-FILES: dict[str, Callable[[], str]] = {"tables.md": tables, "codes.md": codes}
+def lineage() -> str:
+    """The lineage graph of the demo as SVG: a row per stage, an arrow per dependency that no longer way implies."""
+    graph = build_defs(home=DOCS.parent / "data").resolve_asset_graph()
+    parents = {key: set(graph.get(key).parent_keys) for key in graph.toposorted_asset_keys}
+    depth: dict[dg.AssetKey, int] = {}
+    above: dict[dg.AssetKey, set[dg.AssetKey]] = {}
+    for key, direct in parents.items():
+        depth[key] = 1 + max((depth[parent] for parent in direct), default=-1)
+        above[key] = direct.union(*(above[parent] for parent in direct))
+    stages: defaultdict[tuple[int, str, str], list[dg.AssetKey]] = defaultdict(list)
+    for key in parents:
+        stages[depth[key], graph.get(key).group_name, key.path[-1]].append(key)
+    place = {
+        key: (NODES_X + (column - (len(keys) - 1) / 2) * NODE_WIDTH * 1.08, 30 + row * ROW_HEIGHT)
+        for row, keys in enumerate(stages[stage] for stage in sorted(stages))
+        for column, key in enumerate(sorted(keys))
+    }
+    arrows = [
+        _arrow(place[parent], place[key])
+        for key, direct in parents.items()
+        for parent in sorted(direct)
+        if not any(parent in above[other] for other in direct)
+    ]
+    nodes = [_node(key.to_user_string(), *place[key]) for key in parents]
+    words = []
+    for stage in sorted(stages):
+        key = stages[stage][0]
+        y = place[key][1] + 5
+        words.append(f'<text class="group" x="10" y="{y:g}">{escape(stage[1])}</text>')
+        words.append(f'<text x="{WORDS_X}" y="{y:g}">{escape((graph.get(key).description or "").replace("`", ""))}</text>')
+    height = 60 + (len(stages) - 1) * ROW_HEIGHT
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1130 {height}" font-family="sans-serif" font-size="13">'
+    return "\n".join([head, STYLE, *arrows, *nodes, *words, "</svg>"]) + "\n"
+
+
+ROW_HEIGHT, NODE_WIDTH, NODES_X, WORDS_X = 62, 176, 290, 500
+STYLE = """<style>
+  text { fill: #333 } .group { fill: #888 } .name { fill: #111; font-family: monospace; font-size: 12px; text-anchor: middle }
+  rect { fill: #eef0ff; stroke: #6b6fd6 } path { fill: none; stroke: #9a9da8; stroke-width: 1.3 }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #ccc } .group { fill: #888 } .name { fill: #eee } rect { fill: #2a2b45; stroke: #8f93f0 } path { stroke: #777 }
+  }
+</style>"""
+
+
+def _node(name: str, x: float, y: float) -> str:
+    box = f'<rect x="{x - NODE_WIDTH / 2:g}" y="{y - 15:g}" width="{NODE_WIDTH}" height="30" rx="6"/>'
+    return f'{box}<text class="name" x="{x:g}" y="{y + 4:g}">{escape(name)}</text>'
+
+
+def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
+    (x1, y1), (x2, y2) = (start[0], start[1] + 15), (end[0], end[1] - 15)
+    curve = f"M{x1:g} {y1:g} C{x1:g} {y1 + 20:g} {x2:g} {y2 - 24:g} {x2:g} {y2:g}"
+    return f'<path d="{curve} m-4 -6 l4 6 l4 -6"/>'
+
+
+FILES: Mapping[str, Callable[[], str]] = {"tables.md": tables, "codes.md": codes, "lineage.svg": lineage}
 
 
 def main() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import mailbox
 import shutil
 from collections.abc import Iterator
-from email.message import Message
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 
 import duckdb
@@ -65,9 +65,10 @@ def differences(left: dict[str, list[str]], right: dict[str, list[str]]) -> dict
     return found
 
 
-def messages(home: Path) -> Iterator[Message]:
-    """Every message in the Maildir of the workspace."""
-    yield from mailbox.Maildir(home / "mail", create=False)
+def messages(home: Path) -> Iterator[EmailMessage]:
+    """Every message in the Maildir of the workspace, which may not exist yet."""
+    for path in (home / "mail" / "new").glob("*"):
+        yield message_from_bytes(path.read_bytes(), policy=policy.default)
 
 
 def message_ids(home: Path) -> list[str]:

@@ -98,8 +98,9 @@ def counted(path: Path) -> tuple[int, int]:
 def test_the_demo_accounts_for_every_line(demo: Path) -> None:
     with connect(demo) as connection:
         accepted = rows(connection, "SELECT * FROM inbound_files WHERE status = 'accepted'")
-        data_receipts = rows(connection, "SELECT * FROM receipts WHERE revision = 1")
-        sync_receipts = rows(connection, "SELECT * FROM id_sync_receipts WHERE revision = 1")
+        latest = "QUALIFY revision = max(revision) OVER (PARTITION BY"
+        data_receipts = rows(connection, f"FROM receipts {latest} day, partner, dpid, target, batch)")
+        sync_receipts = rows(connection, f"FROM id_sync_receipts {latest} file, batch)")
         rejected = rows(connection, "SELECT day, partner, file, reason, count(*) AS lines FROM rejected_lines GROUP BY ALL")
     assert {row["family"] for row in accepted} == {"data", "id_sync"}
 
