@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from workspaces import write_workspace
 
-from bsync_assets.assets import slices
+from bsync_assets import validate as validation
 from bsync_assets.catalog import Catalog
 from bsync_assets.explain.machine import answer_batch
 from bsync_assets.transport import store
@@ -139,7 +139,7 @@ def test_a_file_read_in_many_slices_gets_the_verdict_of_one(
     parts = [f"user{n % 10}\td_sid=24,k={n}\n" for n in range(4000)] + ["\n \n", "bad\n"] * 50 + ["late\ta==b\n"] * 3 + ["\n"] * 5
     path = _file(tmp_path, "ftp_dpm_1001_1700000001.sync.gz", gzip.compress("".join(parts).encode()))
     whole, whole_lines = _judge(path, catalog)
-    monkeypatch.setattr(slices, "SLICE_BYTES", 5_000)
+    monkeypatch.setattr(validation, "SLICE_BYTES", 5_000)
     monkeypatch.setattr(store, "CHUNK_BYTES", 3_000)
     shares: list[float] = []
     lines: list[JudgedLine] = []
@@ -156,7 +156,7 @@ def test_a_file_read_in_many_slices_gets_the_verdict_of_one(
 def test_inb_36_lines_over_the_limit_are_counted_over_slices(
     tmp_path: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slices, "SLICE_BYTES", 1_000)
+    monkeypatch.setattr(validation, "SLICE_BYTES", 1_000)
     monkeypatch.setattr(store, "CHUNK_BYTES", 500)
 
     verdict, lines = _judge(_file(tmp_path, "ftp_dpm_1001_1700000001.sync", "A\td_sid=24\nB\td_sid=24\n" * 203), catalog)

@@ -30,7 +30,7 @@ class ToRead:
     key: PgpKey | None = None
 
 
-def read_slices(con: duckdb.DuckDBPyConnection, files: Sequence[ToRead]) -> Iterator[int | None]:
+def read_slices(con: duckdb.DuckDBPyConnection, files: Sequence[ToRead], slice_bytes: int = SLICE_BYTES) -> Iterator[int | None]:
     """Make the temp view `line(rec, file, line_no, text, flaw)` for one slice after the other, in the order of the files.
 
     Yields the file that goes on in the next slice, or None. At most one slice of lines is held at a time.
@@ -39,7 +39,7 @@ def read_slices(con: duckdb.DuckDBPyConnection, files: Sequence[ToRead]) -> Iter
     held = 0
     for position, source in enumerate(files):
         for batch in numbered_lines(unpacked(source.path, source.compression, source.key)):
-            if held > SLICE_BYTES:
+            if held > slice_bytes:
                 goes_on = batches[-1]["file"][0].as_py() == source.file
                 yield from _slice(con, batches, source.file if goes_on else None)
                 batches, held = [], 0

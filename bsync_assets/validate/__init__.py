@@ -31,6 +31,7 @@ from bsync_assets.warehouse.lake import fetch_all
 from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import Column
 
+SLICE_BYTES = 64 << 20  # less than a run takes: a partner's machine may be small
 _FETCH = 20_000  # lines handed over at a time
 
 
@@ -112,7 +113,7 @@ def validate(
         return verdict
     with tempfile.TemporaryDirectory(prefix="bsync-") as folder, closing(duckdb.connect()) as con:
         con.execute("SET temp_directory = '" + folder + "'")
-        con.execute("SET memory_limit = '2GB'")
+        con.execute("SET memory_limit = '1GB'")
         rows_table(
             con,
             "line_rule",
@@ -182,7 +183,7 @@ def _judge_data(
     rows_table(con, "known_id", _KNOWN_ID, ())
     con.execute("CREATE TEMP TABLE device_seen (hash UBIGINT)")
     knows_traits = bool(catalog.data_sources)
-    for open_file in read_slices(con, [source]):
+    for open_file in read_slices(con, [source], SLICE_BYTES):
         matched_traits.judge_slice(con, rules, open_file)
         make(con, "rejected_line", sql(matched_traits.__file__, "slice_rejects.sql"))
         if not knows_traits:
@@ -214,7 +215,7 @@ def _judge_sync(
     # a chained row needs devices of its first ID, and nobody's links are looked up
     sound = "stored_records" if dpids[0] in DEVICE_DPIDS or name.prefix == "c2c_id" else "no_matching_aam_id"
     counters = verdict.counters = dict.fromkeys((counter.name for counter in SYNC_COUNTERS), 0)
-    for _ in read_slices(con, [source]):
+    for _ in read_slices(con, [source], SLICE_BYTES):
         make(con, "sync_row", sql(data_lines.__file__, "sync_rows.sql"))
         make(con, "rejected_line", sql(id_sync.__file__, "rejected_rows.sql"))
         _join_outcomes(con, "normal_sync_rows.sql", every_line)
