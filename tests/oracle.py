@@ -495,7 +495,7 @@ class Oracle:
             column = (line.split(b"\t") + [b""])[odc].strip(b" ")
             lines_by_user[column] += 1
             if lines_by_user[column] > 200:
-                self.result.rejected[f.key, number] = "user_limit"
+                self.result.rejected[f.key, number] = "over_user_limit"
                 counts["lines_over_user_limit"] += 1  # INB-36
                 continue
             counts["records_processed"] += 1

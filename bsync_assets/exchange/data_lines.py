@@ -68,14 +68,11 @@ def _first_id_types(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _split_items(con: duckdb.DuckDBPyConnection) -> None:
-    """Make `token` and `item_text`: items by a 64-bit hash, seeded anew should two texts of the slice ever share one."""
+    """Make `item_text` and `token`: items by a 64-bit hash, seeded anew should two texts of the slice ever share one."""
+    pieces = "SELECT rec, unnest(string_split(payload, ',')) AS text FROM record WHERE reject IS NULL"
     for seed in range(3):
-        split = f"""
-            SELECT rec, hash(text, {seed}) AS item, text
-            FROM (SELECT rec, unnest(string_split(payload, ',')) AS text FROM record WHERE reject IS NULL)
-        """
-        make(con, "item_text", "SELECT item, min(text) AS text, max(text) AS other FROM (" + split + ") GROUP BY item")
-        if not one(con, "SELECT count(*) FROM item_text WHERE text <> other"):
-            make(con, "token", "SELECT rec, item FROM (" + split + ")")
+        make(con, "item_text", f"SELECT hash(text, {seed}) AS item, text FROM (SELECT DISTINCT text FROM ({pieces}))")
+        if one(con, "SELECT count(DISTINCT item) = count(*) FROM item_text"):
+            make(con, "token", f"SELECT rec, hash(text, {seed}) AS item FROM ({pieces})")
             return
     raise RuntimeError("three hash seeds in a row collided; the hash function of the engine is broken")

@@ -34,7 +34,6 @@ SELECT
     rec,
     file,
     line_no,
-    text,
     id_type,
     user_id,
     -- a comma inside quotes is data (INB-54): it travels as U+0001, which no sound line can hold

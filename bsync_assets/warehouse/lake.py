@@ -103,15 +103,14 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     con.execute("COMMIT")
 
 
-def replace_day(
+def clear_day(
     con: duckdb.DuckDBPyConnection,
     table: str,
     day: date,
-    rows: str,
     partners: Sequence[str] | None = None,
     stage: str | None = None,
 ) -> None:
-    """Replace the rows of one day by those of the temp table `rows` (columns by name), within the caller's transaction.
+    """Take the rows of one day out, within the caller's transaction, which puts the new ones in.
 
     Given `partners`, rows of other partners stay; given `stage`, those of other stages. The whole day is written anew, so
     that Parquet files are dropped whole and no delete files arise.
@@ -120,34 +119,48 @@ def replace_day(
     params: dict[str, Any] = {"day": day}
     if stage is not None:
         condition, params = condition + " AND stage = $stage", params | {"stage": stage}
-    kept = "_kept"
-    if partners is None:
-        make(con, kept, "FROM " + _LAKE + table + " LIMIT 0")
-    else:
-        make(con, kept, "SELECT * FROM " + _LAKE + table + " WHERE " + condition + " AND NOT list_contains($partners, partner)",
-             params | {"partners": list(partners)})  # fmt: skip
-    con.execute("DELETE FROM " + _LAKE + table + " WHERE " + condition, params)
-    if one(con, "SELECT (SELECT count(*) FROM " + rows + ") + (SELECT count(*) FROM " + kept + ")"):
-        con.execute(
-            "INSERT INTO " + _LAKE + table + " BY NAME SELECT * FROM " + rows + " UNION ALL BY NAME SELECT * FROM " + kept
+    if partners is not None:
+        make(
+            con,
+            "_kept",
+            "SELECT * FROM " + _LAKE + table + " WHERE " + condition + " AND NOT list_contains($partners, partner)",
+            params | {"partners": list(partners)},
         )
-    con.execute("DROP TABLE " + kept)
+    con.execute("DELETE FROM " + _LAKE + table + " WHERE " + condition, params)
+    if partners is not None:
+        append(con, table, "_kept")
+        con.execute("DROP TABLE _kept")
+
+
+def replace_day(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    day: date,
+    rows: str,
+    partners: Sequence[str] | None = None,
+    stage: str | None = None,
+) -> None:
+    """Replace the rows of one day, as `clear_day` takes them, by those of the temp table `rows` (columns by name)."""
+    clear_day(con, table, day, partners, stage)
+    append(con, table, rows)
 
 
 def append(con: duckdb.DuckDBPyConnection, table: str, rows: str) -> None:
-    """Add the rows of the temp table `rows` (columns by name) to the log `table`, within the caller's transaction."""
+    """Add the rows of the temp table `rows` (columns by name), within the caller's transaction."""
     if one(con, "SELECT count(*) FROM " + rows):
         con.execute("INSERT INTO " + _LAKE + table + " BY NAME FROM " + rows)
 
 
-def state_as_of(table: str, only: str | None = None) -> str:
+def state_as_of(table: str, only: str | None = None, change_sets: int = 2) -> str:
     """SELECT of a state at the end of the day `$day`: the newest base not after it, and the changes since.
 
     `only` names a temp table (dpid, id): the rows of these profiles alone, found before anything is folded.
+    `change_sets`: how many days have changes since that base; with one at most, no key has to be looked for twice.
     """
     declared = BY_NAME[table]
     columns, key = ", ".join(declared.column_names), ", ".join(declared.key)
     among = f" SEMI JOIN {only} USING (dpid, id)" if only else ""
+    newest = f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY day DESC) = 1" if change_sets > 1 else ""
     return f"""
         WITH
         start AS (
@@ -159,7 +172,7 @@ def state_as_of(table: str, only: str | None = None) -> str:
             SELECT {columns}, change
             FROM {_LAKE}{declared.changes}{among}
             WHERE day <= $day AND day > (SELECT as_of FROM start)
-            QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY day DESC) = 1
+            {newest}
         )
         SELECT {columns}
         FROM {_LAKE}{table}_base AS base{among}
@@ -177,14 +190,15 @@ def view_as_of(con: duckdb.DuckDBPyConnection, view: str, table: str, day: date,
 
 
 def commit_changes(con: duckdb.DuckDBPyConnection, table: str, day: date, rows: str) -> None:
-    """Make the temp table `rows` (columns of the state, `change`, `reason`) the change set of `day`, within a transaction.
+    """Make `rows`, a temp table or a SELECT in parentheses, the change set of `day`, within a transaction.
+
+    Its columns are those of the state, `change` and `reason`. A SELECT may have `$day` as parameter.
 
     Bases from that day on rest on the change set that is replaced: they go. A new base is written when due.
     """
     changes = BY_NAME[table].changes
     con.execute("DELETE FROM " + _LAKE + changes + " WHERE day = $day", {"day": day})
-    if one(con, "SELECT count(*) FROM " + rows):
-        con.execute("INSERT INTO " + _LAKE + changes + " BY NAME SELECT $day AS day, * FROM " + rows, {"day": day})
+    con.execute("INSERT INTO " + _LAKE + changes + " BY NAME SELECT $day::DATE AS day, * FROM " + rows, {"day": day})
     con.execute("DELETE FROM " + _LAKE + table + "_base WHERE as_of >= $day", {"day": day})
 
 
@@ -194,26 +208,25 @@ def rebase_if_due(con: duckdb.DuckDBPyConnection, table: str, day: date) -> bool
     The last two bases are kept, and what was imported. Call it after `commit_changes`, outside its transaction; a lost rebase
     costs nothing.
     """
-    base, last = con.execute(
-        "SELECT count(*), max(as_of) FROM "
-        + _LAKE
-        + table
-        + "_base WHERE as_of = (SELECT max(as_of) FROM "
-        + _LAKE
-        + table
-        + "_base)"
+    base, changes = _LAKE + table + "_base", _LAKE + BY_NAME[table].changes
+    size, last = con.execute(
+        f"SELECT count(*), max(as_of) FROM {base} WHERE as_of = (SELECT max(as_of) FROM {base})"
     ).fetchone() or (0, None)
-    pending = one(con, "SELECT count(*) FROM " + _LAKE + BY_NAME[table].changes + " WHERE day > $last AND day <= $day",
-                  {"last": last or date.min, "day": day})  # fmt: skip
-    if pending == 0 or pending < REBASE_SHARE * base:
+    since = {"last": last or date.min, "day": day}
+    pending, days = con.execute(
+        f"SELECT count(*), count(DISTINCT day) FROM {changes} WHERE day > $last AND day <= $day", since
+    ).fetchone() or (0, 0)
+    if pending == 0 or pending < REBASE_SHARE * size:
         return False
-    make(con, "_base", state_as_of(table), {"day": day})
     with transaction(con):
+        con.execute(
+            f"INSERT INTO {base} BY NAME SELECT $day::DATE AS as_of, * FROM (" + state_as_of(table, change_sets=days) + ")",
+            {"day": day},
+        )
         # A base from before the first change set is what was imported: nothing can make it again.
-        con.execute("DELETE FROM " + _LAKE + table + "_base WHERE as_of < $last AND as_of >= (SELECT min(day) FROM "
-                    + _LAKE + BY_NAME[table].changes + ")", {"last": last or date.min})  # fmt: skip
-        con.execute("INSERT INTO " + _LAKE + table + "_base BY NAME SELECT $day AS as_of, * FROM _base", {"day": day})
-    con.execute("DROP TABLE _base")
+        con.execute(
+            f"DELETE FROM {base} WHERE as_of < $last AND as_of >= (SELECT min(day) FROM {changes})", {"last": since["last"]}
+        )
     return True
 
 

@@ -26,7 +26,7 @@ from bsync_assets.rules.evaluation import load_comparisons, satisfy
 from bsync_assets.rules.expressions import Expression, anchors, any_will_do, holds
 from bsync_assets.rules.trait_rules import Comparison, TraitRule, parse_trait_rule
 from bsync_assets.sqlfiles import make, sql
-from bsync_assets.warehouse.lake import fetch_all, replace_day, state_as_of, transaction
+from bsync_assets.warehouse.lake import clear_day, fetch_all, replace_day, state_as_of, transaction
 from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import BY_NAME, Column
 
@@ -56,6 +56,14 @@ DATA_FILE = (
 )
 
 
+#: What each slice adds to the lake: table -> its query.
+_OF_A_SLICE = {
+    "stored_records": "slice_records.sql",
+    "trait_operations": "slice_operations.sql",
+    "rejected_lines": "slice_rejects.sql",
+}
+
+
 def match_records(
     con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date, partners: Sequence[str]
 ) -> dict[str, dict[str, int]]:
@@ -69,21 +77,16 @@ def match_records(
     make(con, "current_link", links, {"day": day})
     make(con, "opted_out", state_as_of("opt_outs"), {"day": day})
     make(con, "known_id", sql(__file__, "known_id.sql"))
-    for table in ("stored_records", "trait_operations", "rejected_lines"):
-        make(con, "day_" + table, "SELECT * EXCLUDE (day) FROM lake.main." + table + " LIMIT 0")
-    sources = [to_read(catalog, file) for file in files]
-    for open_file in read_slices(con, sources):
-        judge_slice(con, rules, open_file)
-        con.execute("INSERT INTO day_stored_records BY NAME " + sql(__file__, "slice_records.sql"))
-        con.execute("INSERT INTO day_trait_operations BY NAME " + sql(__file__, "slice_operations.sql"))
-        con.execute("INSERT INTO day_rejected_lines BY NAME " + sql(__file__, "slice_rejects.sql"))
-    make(con, "figures", sql(__file__, "day_figures.sql"), {"day": day})
     with transaction(con):
         for table in ("stored_records", "trait_operations"):
-            make(con, "day_rows", "SELECT $day::DATE AS day, * FROM day_" + table, {"day": day})
-            replace_day(con, table, day, "day_rows", partners)
-        make(con, "day_rows", "SELECT $day::DATE AS day, * FROM day_rejected_lines", {"day": day})
-        replace_day(con, "rejected_lines", day, "day_rows", partners, stage="matched_traits")
+            clear_day(con, table, day, partners)
+        clear_day(con, "rejected_lines", day, partners, stage="matched_traits")
+        for open_file in read_slices(con, [to_read(catalog, file) for file in files]):
+            judge_slice(con, rules, open_file)
+            for table, query in _OF_A_SLICE.items():
+                rows = "SELECT $day::DATE AS day, * FROM (" + sql(__file__, query) + ")"
+                con.execute("INSERT INTO lake.main." + table + " BY NAME " + rows, {"day": day})
+        make(con, "figures", sql(__file__, "day_figures.sql"), {"day": day})
         replace_day(con, "data_figures", day, "figures", partners)
     totals = {
         row.pop("partner"): row
@@ -205,6 +208,7 @@ def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, open_file: int | N
     make(con, "effect", sql(__file__, "effects.sql"))
     make(con, "resolved", sql(__file__, "resolved.sql"))
     make(con, "countable", sql(__file__, "countable.sql"))
+    make(con, "signal", sql(__file__, "signals.sql"))
     make(con, "hit", sql(__file__, "hits.sql"))
     make(con, "signature", sql(__file__, "signatures.sql"))
     _judge_signatures(con, rules)

@@ -1,7 +1,7 @@
 -- Per record and trait whose rule needs more than one term: which terms hold. Only where an anchor of the rule is satisfied,
 -- since without one it cannot hold; so a term that thousands of rules share costs nothing where they have no anchor.
 WITH
-anchored AS (
+anchored AS MATERIALIZED (
     SELECT DISTINCT
         rec,
         trait_id
@@ -9,22 +9,22 @@ anchored AS (
     WHERE effect = 'anchor' AND is_sound
 ),
 
-terms AS (
-    SELECT DISTINCT
+signals AS MATERIALIZED (
+    SELECT
         anchored.rec,
         anchored.trait_id,
-        effect.term
+        signal.item,
+        signal.context
     FROM anchored
-    INNER JOIN countable ON countable.rec = anchored.rec
-    INNER JOIN token ON token.rec = anchored.rec
-    INNER JOIN effect
-        ON effect.item = token.item AND effect.trait_id = anchored.trait_id AND effect.context = countable.context
-    WHERE effect.effect = 'term'
+    INNER JOIN signal ON signal.rec = anchored.rec
 )
 
 SELECT
-    rec,
-    trait_id,
-    list(term ORDER BY term) AS terms
-FROM terms
-GROUP BY rec, trait_id;
+    signals.rec,
+    signals.trait_id,
+    list(DISTINCT effect.term ORDER BY effect.term) AS terms
+FROM signals
+INNER JOIN effect
+    ON effect.item = signals.item AND effect.trait_id = signals.trait_id AND effect.context = signals.context
+WHERE effect.effect = 'term'
+GROUP BY signals.rec, signals.trait_id;

@@ -57,19 +57,19 @@ def apply_records(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -
     make(con, "realized", sql(__file__, "realized.sql"), {"day": day})
     make(con, "ending", sql(__file__, "ending.sql"), {"day": day, "alive_since": _alive_since(day)})
     make(con, "ended", sql(__file__, "ended.sql"))
-    make(con, "changes", sql(__file__, "changes.sql"), {"day": day})
     make(con, "loss", sql(__file__, "losses.sql"))
     make(con, "record_effect", sql(__file__, "record_effects.sql"))
     make(con, "file_figure", sql(__file__, "file_figures.sql"), {"day": day})
     make(con, "device_figure", sql(__file__, "device_figures.sql"), {"day": day})
     make(con, "late_match", sql(__file__, "late_matches.sql"), {"day": day})
     with transaction(con):
-        commit_changes(con, "profile_traits", day, "changes")
+        commit_changes(con, "profile_traits", day, "(" + sql(__file__, "changes.sql") + ")")
         replace_day(con, "profile_figures", day, "file_figure")
         replace_day(con, "device_figures", day, "device_figure")
         replace_day(con, "late_matches", day, "late_match")
     rebase_if_due(con, "profile_traits", day)
-    counts = dict(con.execute("SELECT change, count(*) FROM changes GROUP BY change").fetchall())
+    changed = "SELECT change, count(*) FROM lake.main.profile_traits_changes WHERE day = $day GROUP BY change"
+    counts = dict(con.execute(changed, {"day": day}).fetchall())
     late = one(con, "SELECT count(*) FROM late_match")
     return {name: counts.get(name, 0) for name in ("added", "renewed", "removed")} | {"late_records": late}
 
