@@ -197,6 +197,48 @@ TABLES: tuple[Table, ...] = (
         ("day", "file_id", "line_no"),
     ),
     Table(
+        "id_sync_events",
+        "daily",
+        "Every call that the HTTP service answered, with what became of it. Of a refused call nothing else is kept.",
+        _columns(f"""
+            {_DAY}
+            event BIGINT: number of the call within the day, by time
+            called_at TIMESTAMP: when it came in (UTC)
+            call VARCHAR: ibs, id, event or demoptout
+            outcome VARCHAR: taken, opt_out, or why it was refused
+            errors INTEGER[]: codes in the answer (IDS-110)
+            device_id VARCHAR: the visitor's platform ID
+            is_new BOOLEAN: whether the visitor got this ID with this call
+            redirect VARCHAR: sent, or refused because the host is none of the partner's; null when none was asked for
+            syncs VARCHAR[]: partners that the answer had the browser call (IDS-88)
+        """),
+        ("day", "event"),
+    ),
+    Table(
+        "event_ids",
+        "daily",
+        "The IDs on the calls that were taken: each links to the device of its call (IDS-86, SEG-002).",
+        _columns(f"""
+            {_DAY}
+            event BIGINT: the call, see id_sync_events
+            {_ID}
+            auth INTEGER: authentication state: 1 = logged in (IDS-103)
+        """),
+        ("day", "event", "dpid", "id", "auth"),
+    ),
+    Table(
+        "event_signals",
+        "daily",
+        "What visits said: the signals of the events that were taken. Those of private keys are never kept (TRT-006).",
+        _columns(f"""
+            {_DAY}
+            event BIGINT: the call, see id_sync_events
+            key VARCHAR: key of the signal
+            value VARCHAR: its value
+        """),
+        ("day", "event", "key", "value"),
+    ),
+    Table(
         "event_traits",
         "daily",
         "Rule-based traits that the day's visits realized, per profile (TRT-021, SEG-002).",
@@ -302,6 +344,19 @@ TABLES: tuple[Table, ...] = (
         "profile_traits_changes",
     ),
     Table(
+        "trait_counts",
+        "state",
+        "How often rule-based traits were realized in their present life, per UTC date (TRT-067, TRT-084).",
+        _columns(f"""
+            {_ID}
+            trait_id BIGINT: the trait
+            date DATE: UTC date of the visits
+            count BIGINT: visits of the date that satisfied its rule
+        """),
+        ("dpid", "id", "trait_id", "date"),
+        "trait_counts_changes",
+    ),
+    Table(
         "segment_members",
         "state",
         "Which ID is in which segment, as of the last day run.",
@@ -313,11 +368,40 @@ TABLES: tuple[Table, ...] = (
         "segment_changes",
     ),
     Table(
+        "segment_runs",
+        "daily",
+        "Every segment on every day run: which definition it had, and how many IDs were in it.",
+        _columns(f"""
+            {_DAY}
+            segment_id BIGINT: the segment
+            status VARCHAR: active, paused or deleted
+            definition VARCHAR: hash of all that decides who is a member: expression, merge rule, the traits named
+            rule VARCHAR: the expression it was last judged by
+            evaluated_on DATE: last day it was judged; earlier than day while it is paused (SEG-041)
+            members BIGINT: IDs in it at the end of the day
+            added BIGINT: IDs that came in on the day
+            removed BIGINT: IDs that left on the day
+        """),
+        ("day", "segment_id"),
+    ),
+    Table(
+        "catalog_versions",
+        "log",
+        "Every content of the catalog that a run has used.",
+        _columns("""
+            catalog_sha256 VARCHAR: hash of the content
+            content VARCHAR: the content as JSON, defaults written out
+            first_day DATE: business day (UTC) that used it first
+        """),
+        ("catalog_sha256",),
+    ),
+    Table(
         "activity",
         "state",
         "When each platform ID was last seen alive by us: visits and imports. Links count besides.",
         _columns(f"""
             {_ID}
+            first_at TIMESTAMP: first visit we know of; null when it was imported
             last_at TIMESTAMP: last sighting
         """),
         ("dpid", "id"),
@@ -330,9 +414,98 @@ TABLES: tuple[Table, ...] = (
         _columns(f"""
             {_ID}
             opted_out_at TIMESTAMP: when it was asked for
+            kind VARCHAR: global, account, or consent that was refused (PRV-016, PRV-020, PRV-022); null when it was imported
         """),
         ("dpid", "id"),
         "opt_outs_changes",
+    ),
+    Table(
+        "published_members",
+        "state",
+        "What each destination was told last: the values each of its IDs holds there (OUT-070).",
+        _columns("""
+            destination BIGINT: the destination
+            id VARCHAR: user ID in the namespace of the destination
+            value VARCHAR: destination value of the segment
+            segment_id BIGINT: the segment
+            device_dpid BIGINT: namespace of the device the ID stood for
+            device_id VARCHAR: that device
+        """),
+        ("destination", "id", "value"),
+        "published_changes",
+    ),
+    Table(
+        "deliveries",
+        "daily",
+        "Every delivery to a destination, from the moment it is frozen.",
+        _columns(f"""
+            {_DAY}
+            destination BIGINT: the destination
+            ts_ms BIGINT: time stamp of the delivery, in all its names (UTC, milliseconds); no other has it
+            mode VARCHAR: full or iter
+            status VARCHAR: frozen, held, released, failed or delivered
+            why VARCHAR: what holds it, or why the last attempt failed
+            records BIGINT: lines written, headers excluded (OUT-133)
+            failed BIGINT: rows not written because they would break their line (OUT-053)
+            added BIGINT: (ID, value) pairs the destination learns
+            removed BIGINT: (ID, value) pairs it is told to forget
+            attempts INTEGER: attempts to deliver
+            frozen_at TIMESTAMP: when its bytes were made (UTC)
+            started_at TIMESTAMP: start of the last attempt (UTC)
+            ended_at TIMESTAMP: when it was complete (UTC)
+        """),
+        ("day", "destination", "ts_ms"),
+    ),
+    Table(
+        "outbound_files",
+        "daily",
+        "The history of delivered files, control files included (OUT-130).",
+        _columns(f"""
+            {_DAY}
+            destination BIGINT: the destination
+            name VARCHAR: name of the file
+            mode VARCHAR: full or iter
+            bytes BIGINT: size as delivered
+            lines BIGINT: lines of the uncompressed text, header included
+            md5 VARCHAR: of the file as delivered
+            status VARCHAR: frozen, held, released, failed or delivered, as its delivery
+            ts_ms BIGINT: the delivery it belongs to
+            part INTEGER: sequence number, 0 for the control file
+            method VARCHAR: s3 or ftp
+            records BIGINT: lines without headers; 0 for the control file
+            attempts INTEGER: attempts to transfer it
+            seconds DOUBLE: duration of the transfer
+            started_at TIMESTAMP: start of the transfer (UTC)
+            ended_at TIMESTAMP: end of the transfer (UTC)
+        """),
+        ("day", "destination", "name"),
+    ),
+    Table(
+        "addressable_members",
+        "daily",
+        "How much of each mapped segment a destination could be told of (OUT-013).",
+        _columns(f"""
+            {_DAY}
+            destination BIGINT: the destination
+            segment_id BIGINT: the segment
+            members BIGINT: members of the segment
+            addressable BIGINT: members with an ID in the namespace of the destination
+            not_addressable BIGINT: members without
+        """),
+        ("day", "destination", "segment_id"),
+    ),
+    Table(
+        "export_blocks",
+        "daily",
+        "Mappings that were not sent, because of an export control or because the namespace cannot take the segment.",
+        _columns(f"""
+            {_DAY}
+            destination BIGINT: the destination
+            segment_id BIGINT: the segment
+            code VARCHAR: the control, or merge_rule (OUT-012)
+            source VARCHAR: data source that carries the control, or the merge rule
+        """),
+        ("day", "destination", "segment_id", "code", "source"),
     ),
     Table(
         "receipts",

@@ -1,0 +1,92 @@
+"""What a day judges because something changed, against everybody judged one by one: the same members on every day."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from assets.segment_members.histories import START, Day, Profile, World, catalog, changed, device, person
+
+from bsync_assets.assets.segment_members import count_realizations, judge_segments
+from bsync_assets.catalog.models import Segment, Trait
+
+DEVICES = [device(number) for number in range(6)]
+PERSONS = [person("ann"), person("bo"), person("cy"), person("ann", 501), person("dee", 501)]
+TRAITS = [
+    Trait(id=1, data_source=700, kind="rule", rule="a==1", ttl_days=5),
+    Trait(id=2, data_source=700, kind="rule", rule="a==2", ttl_days=0),
+    Trait(id=3, data_source=700, ttl_days=4),
+    Trait(id=4, data_source=700, kind="algorithmic", ttl_days=9),
+    Trait(id=5, data_source=700, kind="folder", contains=(1, 3, 6)),
+    Trait(id=6, data_source=700, kind="folder", contains=(4,)),
+]
+EXPRESSIONS = [
+    "1T",
+    "1T AND NOT 3T",
+    "(1T OR 3T) AND 2T",
+    "5T AND NOT 4T",
+    "FREQUENCY([1T]) >= 3",
+    "FREQUENCY([1T,2T] <= 2D) == 2",
+    "3T AND FREQUENCY([1T] >= 3D) <= 1",
+    "FREQUENCY([5T] <= 3D) >= 2",
+    "2T AND FREQUENCY([6T] >= 2D) == 0",
+    "2T AND (NOT 1T OR FREQUENCY([2T] <= 1D) >= 1)",
+]
+MERGES: list[dict[str, Any]] = [
+    {"merge_rule": "device"},
+    {"merge_rule": "last_auth_device", "merge_sources": (500,)},
+    {"merge_rule": "last_auth_device", "merge_sources": (500, 501)},
+    {"merge_rule": "profile_link", "merge_sources": (500,)},
+    {"merge_rule": "all_cross_device", "merge_sources": (500, 501)},
+]
+
+
+def _happening(chance: random.Random) -> Day:
+    """A quiet day more often than a busy one, so that things age out by themselves."""
+    profiles: list[Profile] = DEVICES + PERSONS
+    often = chance.choice([0, 0, 1, 3])
+    happened = Day()
+    happened.visits = [(chance.choice(profiles), chance.choice([1, 2]), chance.randint(1, 2)) for _ in range(often)]
+    happened.onboarded = [(chance.choice(profiles), chance.choice([3, 4])) for _ in range(often)]
+    if chance.random() < 0.2:
+        happened.unsegmented = [(chance.choice(profiles), chance.choice([3, 4]))]
+    if chance.random() < 0.3:
+        happened.links = [(chance.choice(PERSONS), chance.choice(DEVICES)) for _ in range(2)]
+    if chance.random() < 0.03:
+        happened.opt_outs = [chance.choice(profiles)]
+    if chance.random() < 0.05:
+        happened.inactive = [chance.choice(DEVICES)]
+    return happened
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_seg_050_seg_054_a_day_leads_to_what_judging_everybody_leads_to(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    segments = [
+        Segment(id=100 * number + position, rule=rule, **merge)
+        for number, merge in enumerate(MERGES, 1)
+        for position, rule in enumerate(chance.sample(EXPRESSIONS, 4))
+    ]
+    now, world = catalog(tmp_path, TRAITS, segments), World(con)
+    for number in range(14):
+        day = START + timedelta(days=number)
+        if chance.random() < 0.15:
+            old = chance.choice(list(now.segments.values()))
+            now = changed(now, old.model_copy(update={"rule": chance.choice(EXPRESSIONS)}))
+        world.tell(now, day, _happening(chance))
+        if chance.random() < 0.15:
+            count_realizations(con, day)  # the segments are not judged on this day: the next one makes up for it
+            continue
+        result = judge_segments(con, now, day)
+        recorded = world.recorded(day)
+        assert {s: recorded.get(s, set()) for s in now.segments} == {
+            segment.id: world.members(now, segment, day) for segment in now.segments.values()
+        }, f"day {number}"
+        assert result["members"] == sum(map(len, recorded.values()))
+        assert all((reason is None) == (change == "added") for _, _, change, reason in world.changes(day))
