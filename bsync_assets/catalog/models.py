@@ -196,7 +196,11 @@ class Trait(_Item):
 
 
 class Segment(_Item):
-    """A segment (SEG-028). `merge_sources` = the cross-device data sources its merge rule uses (SEG-005)."""
+    """A segment (SEG-028). `merge_sources` = the cross-device data sources its merge rule uses (SEG-005).
+
+    `merge_controls` = export controls of that merge rule (OUT-020). `integration_code` names the segment to destinations that
+    give no value of their own (OUT-004), `legacy_id` where a template asks for it (OUT-050).
+    """
 
     id: ID
     name: Name = ""
@@ -208,12 +212,15 @@ class Segment(_Item):
         BeforeValidator(_refuse_current_auth),
     ] = "device"
     merge_sources: tuple[Dpid, ...] = ()
+    merge_controls: tuple[ExportCode, ...] = ()
+    integration_code: Text | None = None
+    legacy_id: ID | None = None
 
 
 class Mapping(_Item):
     """A segment sent to a destination: `start` inclusive, `end` exclusive, both UTC days (OUT-003).
 
-    `value` None = the segment's ID (OUT-004).
+    `value` None = the segment's integration code, or else its ID (OUT-004).
     """
 
     id: ID
@@ -225,7 +232,8 @@ class Mapping(_Item):
 class Destination(_Item):
     """Where segments go (OUT-001). Templates None = the default. `split_bytes`: uncompressed (OUT-080).
 
-    `to` is a folder of the workspace or a URL; left out in YAML it is `<outbox>/<id>`.
+    `to` is a folder of the workspace or a URL; left out in YAML it is `<outbox>/<id>`. `full_on`: days of the week for which
+    everything is sent, not only what changed (OUT-065).
     """
 
     id: ID
@@ -242,6 +250,7 @@ class Destination(_Item):
     content: str | None = None
     split_bytes: Annotated[int, Field(ge=1, le=10**12)] = 10**12
     gzip: bool = False
+    full_on: tuple[Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,7 @@ def proper_name(name: str) -> str:
     return name
 
 
-def draft_name(name: str) -> str:
-    """The name of a file in the same folder while it is being written; listings pass it over."""
+def draft_name(name: str, process: int | None = None) -> str:
+    """The name of a file in the same folder while it is being written (by another process); listings pass it over."""
     path = PurePosixPath(name)
-    return str(path.with_name(f".{path.name[-200:]}.{os.getpid()}.part"))
+    return str(path.with_name(f".{path.name[-200:]}.{process or os.getpid()}.part"))

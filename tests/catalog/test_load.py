@@ -189,6 +189,9 @@ def test_defaults(tmp_path: Path) -> None:
         "status": "active",
         "merge_rule": "device",
         "merge_sources": (),
+        "merge_controls": (),
+        "integration_code": None,
+        "legacy_id": None,
     }
     assert catalog.destinations[5].model_dump() == {
         "id": 5,
@@ -205,6 +208,7 @@ def test_defaults(tmp_path: Path) -> None:
         "content": None,
         "split_bytes": 1_000_000_000_000,
         "gzip": False,
+        "full_on": (),
     }
 
 

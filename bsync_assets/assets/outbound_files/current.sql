@@ -1,0 +1,17 @@
+-- What each ID holds now: (ID, position of the destination value). Several members may stand behind one ID (OUT-010).
+WITH
+addressed AS (
+    SELECT member.id, value_of.pos, member.segment_id
+    FROM member
+    JOIN value_of USING (segment_id)
+    WHERE member.dpid = $namespace
+    UNION ALL
+    SELECT address.id, value_of.pos, member.segment_id
+    FROM member
+    JOIN value_of USING (segment_id)
+    JOIN address ON address.dpid = member.dpid AND address.of_id = member.id
+)
+
+SELECT id, pos
+FROM addressed
+WHERE NOT EXISTS (FROM opted_out WHERE opted_out.dpid = $namespace AND opted_out.id = addressed.id);
