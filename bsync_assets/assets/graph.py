@@ -17,12 +17,14 @@ import dagster as dg
 import duckdb
 
 from bsync_assets.assets.id_sync import link_ids, read_sync_files
+from bsync_assets.assets.id_sync_events import take_events
 from bsync_assets.assets.inbound_files import take_stock
 from bsync_assets.assets.matched_traits import match_records
 from bsync_assets.assets.profile_traits import apply_records
 from bsync_assets.assets.receipt_mail import send_due
 from bsync_assets.assets.receipts import issue_receipts
 from bsync_assets.assets.resources import LakeResource
+from bsync_assets.assets.segment_members import judge_segments
 from bsync_assets.catalog.models import Catalog, Partner
 from bsync_assets.warehouse.lake import append, transaction
 from bsync_assets.warehouse.publish import publish, published_file
@@ -94,10 +96,17 @@ def stages(catalog: Catalog) -> list[dg.AssetsDefinition]:
             table="id_sync_pairs",
         ),
         make.single(
+            "id_sync_events",
+            "id_sync",
+            "ID syncs, visits and opt-outs that the HTTP service captured on the day.",
+            [],
+            lambda con, catalog, now: take_events(con, catalog, now.day),
+        ),
+        make.single(
             "id_links",
             "id_sync",
             "Which device each ID belongs to, at the end of the day.",
-            [dg.AssetKey("id_sync_files")],
+            [dg.AssetKey("id_sync_events"), dg.AssetKey("id_sync_files")],
             lambda con, catalog, now: link_ids(con, catalog, now.day),
         ),
         make.per_partner(
@@ -114,6 +123,13 @@ def stages(catalog: Catalog) -> list[dg.AssetsDefinition]:
             "Which profile holds which trait at the end of the day; what was really added and removed.",
             [*matched, dg.AssetKey("id_links")],
             lambda con, catalog, now: apply_records(con, catalog, now.day),
+        ),
+        make.single(
+            "segment_members",
+            "segments",
+            "Which ID is in which segment at the end of the day; what changed, with a reason for each removal.",
+            [dg.AssetKey("profile_traits"), dg.AssetKey("id_links")],
+            lambda con, catalog, now: judge_segments(con, catalog, now.day),
         ),
         make.per_partner(
             "receipts",
@@ -135,7 +151,7 @@ def stages(catalog: Catalog) -> list[dg.AssetsDefinition]:
             "published",
             "publish",
             "The last step: `lake/bsync.duckdb`, the views that analysts query, moved into place.",
-            [dg.AssetKey("receipt_mail")],
+            [dg.AssetKey("receipt_mail"), dg.AssetKey("segment_members")],
             _finish,
             table="runs",
             once=True,

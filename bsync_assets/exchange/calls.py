@@ -279,11 +279,16 @@ def _consent(gdpr: str | None, consent: str | None) -> str:
 
 
 def _signals(params: list[tuple[str, bytes, str]]) -> Iterator[tuple[str, str]]:
-    """Every pair is a signal, a comma parts values of one key (TRT-002, INB-170, INB-172); other names are none (TRT-003)."""
+    """Every pair is a signal, a comma parts values of one key (TRT-002, INB-170, INB-172); other names are none (TRT-003).
+
+    Nor are values with control characters, as in files (INB-73).
+    """
     for key, raw, _ in params:
         if key not in _NO_SIGNALS and len(key) <= MAX_KEY and is_key_name(key):
             for value in raw.split(b","):
-                yield key, unquote_to_bytes(value).decode().replace("\0", "")
+                text = unquote_to_bytes(value).decode()
+                if not _CONTROL.search(text):
+                    yield key, text
 
 
 def _trait_ids(params: list[tuple[str, bytes, str]]) -> Iterator[int]:

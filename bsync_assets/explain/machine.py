@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from bsync_assets.exchange import data_lines
 from bsync_assets.exchange.destination_names import default_name_result, parse_name_result
+from bsync_assets.exchange.calls import call_result
 from bsync_assets.exchange.lines import numbered_lines
 from bsync_assets.exchange.names import NameRefused, parse_name
 from bsync_assets.exchange.namespaces import id_form
@@ -269,6 +270,7 @@ _TEXT: TypeAdapter[Any] = TypeAdapter(str)
 KINDS: dict[str, Kind] = {
     "filename": Kind(_TEXT, partial(_each, _file_name)),
     "line": Kind(TypeAdapter(Line), answer_lines),
+    "url": Kind(_TEXT, partial(_each, lambda url: {"result": call_result(url)})),
     "trait_rule": Kind(TypeAdapter(_Rule), _trait_rules, _trait_rule_column),
     "key_name": Kind(_TEXT, partial(_each, lambda text: {"result": is_key_name(text)})),
     "segment": Kind(TypeAdapter(_Segment), partial(_each, _segment), _segment_column),

@@ -6,6 +6,7 @@ records, or what a satisfied rule leads to.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,6 +64,11 @@ def satisfy(con: duckdb.DuckDBPyConnection) -> None:
             {"comparison": comparison, "case_sensitive": case_sensitive, "key": key, "pattern": pattern},
         )
     con.execute("DROP TABLE reading; DROP TABLE pattern_reading")
+
+
+def verdict_name(comparison: Comparison, is_case_sensitive: bool) -> str:
+    """What stands for a comparison where its text must not be kept (TRT-006): 24 hex digits."""
+    return hashlib.sha256(repr((*comparison, is_case_sensitive)).encode()).hexdigest()[:24]
 
 
 def trait_rule_results(con: duckdb.DuckDBPyConnection, inputs: Sequence[Mapping[str, Any]]) -> list[bool | str]:

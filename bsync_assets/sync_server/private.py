@@ -5,14 +5,13 @@ A verdict names a comparison of a trait rule by a hash; neither key nor value of
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import duckdb
 import pyarrow as pa
 
 from bsync_assets.catalog.models import Catalog
-from bsync_assets.rules.evaluation import load_comparisons, satisfy
+from bsync_assets.rules.evaluation import load_comparisons, satisfy, verdict_name
 from bsync_assets.rules.trait_rules import Comparison, parse_trait_rule
 from bsync_assets.sync_server.capture import Record
 
@@ -20,11 +19,6 @@ from bsync_assets.sync_server.capture import Record
 def is_private(key: str) -> bool:
     """Whether signals of this key are never kept."""
     return key.lower().startswith("p_")
-
-
-def verdict_name(comparison: Comparison, is_case_sensitive: bool) -> str:
-    """What stands for a comparison in a record."""
-    return hashlib.sha256(repr((*comparison, is_case_sensitive)).encode()).hexdigest()[:24]
 
 
 class PrivateSignals:

@@ -98,6 +98,7 @@ def link_ids(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> dic
     """Fold the day's accepted rows into `id_links` and `email_links`, and finish the figures of the day's sync files.
 
     Rows with a device in front go first, chained rows follow until nothing changes; so the order of files does not matter.
+    HTTP calls, as `id_sync_events` took them in, are links like those of rows.
     IDS-60 to IDS-74, IDS-125, IDS-135 to IDS-137.
     """
     before = {"day": day - timedelta(days=1)}
@@ -108,7 +109,7 @@ def link_ids(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> dic
          {"dpids": [s.id for s in catalog.data_sources.values() if s.type == "cross_device"]})  # fmt: skip
     make(con, "device_dpid", "SELECT unnest($dpids) AS dpid", {"dpids": list(DEVICE_DPIDS)})
     make(con, "pair", sql(__file__, "pair.sql"), {"day": day})
-    _resolve(con)
+    _resolve(con, day)
     make(con, "link_seen", sql(__file__, "link_seen.sql"))
     limits = {
         "devices_per_id": DEVICES_PER_CROSS_DEVICE_ID,
@@ -134,9 +135,13 @@ def link_ids(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> dic
     }
 
 
-def _resolve(con: duckdb.DuckDBPyConnection) -> None:
-    """Make `sighting`: every link each row leads to. Device rows first, then chained rows to a fixed point (IDS-64)."""
+def _resolve(con: duckdb.DuckDBPyConnection, day: date) -> None:
+    """Make `sighting`: every link each row and each HTTP call leads to.
+
+    Rows with a device in front and calls go first, then chained rows to a fixed point (IDS-64).
+    """
     make(con, "sighting", sql(__file__, "direct_links.sql"))
+    con.execute("INSERT INTO sighting BY NAME " + sql(__file__, "http_links.sql"), {"day": day})
     level = 0
     while True:
         level += 1

@@ -20,7 +20,7 @@ merged AS (
         coalesce(before.first_seen, today.first_seen) AS first_seen,
         greatest(today.last_seen, before.last_seen) AS last_seen,
         coalesce(today.seq, before.seq) AS seq,
-        CASE WHEN today.seq IS NULL THEN before.origin ELSE 'file' END AS origin,
+        CASE WHEN today.seq IS NULL THEN before.origin WHEN today.last_row < 0 THEN 'http' ELSE 'file' END AS origin,
         before.id IS NOT NULL AS was_known,
         today.last_row
     FROM link_seen AS today
