@@ -18,8 +18,8 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from bsync_assets.exchange import data_lines
-from bsync_assets.exchange.destination_names import default_name_result, parse_name_result
 from bsync_assets.exchange.calls import call_result
+from bsync_assets.exchange.destination_names import default_name_result, parse_name_result
 from bsync_assets.exchange.lines import numbered_lines
 from bsync_assets.exchange.names import NameRefused, parse_name
 from bsync_assets.exchange.namespaces import id_form
