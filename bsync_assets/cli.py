@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from bsync_assets.catalog.models import Catalog
+    from bsync_assets.explain.people import Explanation
 
 app = typer.Typer(
     name="bsync",
@@ -278,11 +280,10 @@ def validate(
 
     `--json` prints one object per file: `{"file", "name", "counters", "lines": [{"line", "outcome"}, ...]}`, every line included.
     """
-    from bsync_assets.catalog import workspace_home
     from bsync_assets.validate import validate as judge
     from bsync_assets.validate.report import JsonReport, TextReport
 
-    catalog = open_workspace() if (workspace_home() / "bsync.yaml").is_file() else None
+    catalog = _catalog_if_any()
     if partner is not None and (catalog is None or partner not in catalog.partners):
         known = f"only {', '.join(catalog.partners)}" if catalog else "without a catalog nobody is known"
         raise Stop(f"there is no partner {partner!r}; {known}", 2)
@@ -330,6 +331,206 @@ def explain_batch(
             print(answer)
     elif context.invoked_subcommand is None:
         print(context.get_help())
+
+
+outbound = typer.Typer(no_args_is_help=True, help="Segments on their way to destinations.")
+app.add_typer(outbound, name="outbound")
+
+DestinationsOption = Annotated[list[int] | None, typer.Option("--destination", "-d", help="ID of a destination; default all.")]
+LatestDayOption = Annotated[date | None, typer.Option("--day", parser=parse_day, help="Business day; default the last one run.")]
+FullOption = Annotated[bool, typer.Option("--full", help="Everything current, not only what changed.")]
+
+
+@contextmanager
+def _outbound(destinations: list[int] | None, day: date | None) -> Iterator[tuple[Any, Catalog, date, list[int]]]:
+    """(connection of the one writer, catalog, day, destinations) for the commands below."""
+    import duckdb
+
+    from bsync_assets.runs import last_day_run
+    from bsync_assets.warehouse.lake import attach, single_writer
+
+    catalog = open_workspace()
+    for number in destinations or ():
+        if number not in catalog.destinations:
+            raise Stop(f"there is no destination {number} in catalog/destinations.yaml", 2)
+    day = day or last_day_run(catalog)
+    if day is None:
+        raise Stop("no day was run yet")
+    with single_writer(catalog.home), duckdb.connect() as con:
+        attach(con, catalog.home)
+        yield con, catalog, day, destinations or list(catalog.destinations)
+
+
+@outbound.command("plan")
+def outbound_plan(
+    destination: DestinationsOption = None, day: LatestDayOption = None, full: FullOption = False, as_json: JsonOption = False
+) -> None:
+    """What would go out for a day; nothing is sent or written."""
+    from bsync_assets.assets.outbound_files import preview
+
+    with _outbound(destination, day) as (con, catalog, of_day, numbers):
+        rows = preview(con, catalog, of_day, numbers, full=full)
+    print_rows(rows, list(rows[0]) if rows else [], as_json)
+
+
+@outbound.command("send")
+def outbound_send(
+    destination: DestinationsOption = None, day: LatestDayOption = None, full: FullOption = False, as_json: JsonOption = False
+) -> None:
+    """Send what is open and due; with `--full` a full delivery now. A delivered day is not rendered again."""
+    from bsync_assets.assets.outbound_files import deliver_segments
+    from bsync_assets.assets.outbound_files.alerts import send_alerts
+
+    with _outbound(destination, day) as (con, catalog, of_day, numbers):
+        outcomes = deliver_segments(con, catalog, of_day, numbers, full=full)
+        send_alerts(catalog, of_day, outcomes)
+    rows = [
+        {"destination": number, "status": outcome["status"], "why": outcome["why"], "deliveries": len(outcome["deliveries"])}
+        for number, outcome in outcomes.items()
+    ]
+    print_rows(rows, ["destination", "status", "why", "deliveries"], as_json)
+    if any(row["status"] in ("failed", "held") for row in rows):
+        raise typer.Exit(1)
+
+
+@outbound.command("resend")
+def outbound_resend(
+    destination: Annotated[int, typer.Argument(help="ID of a destination.")],
+    day: LatestDayOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send the delivered files of a day once more: the same bytes under the same names. They are kept for 8 days."""
+    from bsync_assets.assets.outbound_files import NotPlanned, resend
+    from bsync_assets.transport.places import PlaceError
+
+    with _outbound([destination], day) as (con, catalog, of_day, _):
+        try:
+            names = resend(con, catalog, catalog.destinations[destination], of_day)
+        except (NotPlanned, PlaceError) as error:
+            raise Stop(str(error)) from None
+    print_rows([{"name": name} for name in names], ["name"], as_json)
+
+
+@app.command()
+def release(destination: Annotated[int, typer.Argument(help="ID of a destination.")]) -> None:
+    """Let deliveries go that are held for their unusual volume, and send them."""
+    from bsync_assets.assets.outbound_files import deliver_segments, history
+
+    with _outbound([destination], None) as (con, catalog, day, numbers):
+        if not history.release(con, destination):
+            raise Stop(f"nothing is held for destination {destination}")
+        outcome = deliver_segments(con, catalog, day, numbers)[destination]
+    print(f"destination {destination}: {outcome['status']}" + (f", {outcome['why']}" if outcome["why"] else ""))
+    if outcome["status"] in ("failed", "held"):
+        raise typer.Exit(1)
+
+
+@explain.command("name")
+def explain_name(
+    name: Annotated[str, typer.Argument(help="A file name, or partner/date=YYYY-MM-DD/name.")], as_json: JsonOption = False
+) -> None:
+    """What a file name says, or why such a file is refused."""
+    from bsync_assets.explain import people
+
+    _show_explanation(people.explain_name(name, _catalog_if_any()), as_json)
+
+
+@explain.command("line")
+def explain_line(
+    line: Annotated[str, typer.Argument(help="One line; \\t stands for a TAB.")],
+    file: Annotated[
+        str | None, typer.Option("--file", help="Name of the file it is from; else a data file of customer IDs.", metavar="NAME")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What a line of a data file or a row of a sync file says, or why it is not stored."""
+    from bsync_assets.exchange.names import NameRefused
+    from bsync_assets.explain import people
+
+    try:
+        context = people.line_context(file, _catalog_if_any())
+    except NameRefused as refusal:
+        raise Stop(f"a file named {file!r} is refused: {refusal.code}; see: bsync explain name {file}", 2) from None
+    if "\n" in line.rstrip("\r\n"):
+        raise Stop("that is more than one line; explain them one by one, or use bsync validate", 2)
+    _show_explanation(people.explain_line(line if "\t" in line else line.replace("\\t", "\t"), context), as_json)
+
+
+@explain.command("url")
+def explain_url(url: Annotated[str, typer.Argument(help="A call of the ID-sync service.")], as_json: JsonOption = False) -> None:
+    """What a call of the ID-sync service says."""
+    from bsync_assets.explain import people
+
+    _show_explanation(people.explain_url(url), as_json)
+
+
+@explain.command("rule")
+def explain_rule(
+    rule: Annotated[str, typer.Argument(help="A trait rule.")],
+    signals: Annotated[list[str] | None, typer.Argument(help="Signals of one record, as key=value.", metavar="KEY=VALUE")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Whether a record of these signals fulfils a trait rule, comparison by comparison; or where the rule is wrong."""
+    from bsync_assets.explain import people
+
+    pairs = [tuple(signal.split("=", 1)) for signal in signals or ()]
+    odd = next((pair[0] for pair in pairs if len(pair) < 2), None)
+    if odd is not None:
+        raise Stop(f"expected signals like price=12, got {odd!r}", 2)
+    _show_explanation(people.explain_rule(rule, [(pair[0], pair[1]) for pair in pairs]), as_json)
+
+
+@explain.command("segment")
+def explain_segment(
+    expression: Annotated[str, typer.Argument(help="A segment expression, like '1T AND NOT 2T'.")], as_json: JsonOption = False
+) -> None:
+    """What a segment expression asks for, with the traits of the catalog; or where it is wrong."""
+    from bsync_assets.explain import people
+
+    _show_explanation(people.explain_segment(expression, _catalog_if_any()), as_json)
+
+
+class TemplateKind(StrEnum):
+    """Where a template stands."""
+
+    name = "name"
+    header = "header"
+    content = "content"
+
+
+@explain.command("template")
+def explain_template(
+    template: Annotated[str, typer.Argument(help="A template of a destination.")],
+    kind: Annotated[TemplateKind, typer.Option("--kind", help="What it is the template of.")] = TemplateKind.content,
+    as_json: JsonOption = False,
+) -> None:
+    """What a template gives, with made-up values; or where it is wrong."""
+    from bsync_assets.explain import people
+
+    _show_explanation(people.explain_template(template, kind.value), as_json)
+
+
+def _catalog_if_any() -> Catalog | None:
+    from bsync_assets.catalog import workspace_home
+
+    return open_workspace() if (workspace_home() / "bsync.yaml").is_file() else None
+
+
+def _show_explanation(explanation: Explanation, as_json: bool) -> None:
+    """Facts with their rules; or the refusal, with a caret below the place. Exit code 1 for a refusal."""
+    if as_json:
+        print(json.dumps({"result": explanation.result}))
+    elif explanation.refused is None:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for fact in explanation.facts:
+            table.add_row(escape(fact.what), escape(fact.meaning), f"[dim]{escape(fact.rule)}[/]")
+        console().print(table)
+    else:
+        if explanation.pointer is not None:
+            text, column = explanation.pointer
+            print(f"  {text}\n  {' ' * (column - 1)}^")
+        print(f"{explanation.refused.what} ({explanation.refused.rule}): {explanation.refused.meaning}")
+    raise typer.Exit(0 if explanation.refused is None else 1)
 
 
 @app.command("import")
