@@ -1,6 +1,7 @@
 """Where the HTTP service keeps the calls it answered: `lake/events/date=YYYY-MM-DD/<writer>.jsonl`, one line of JSON per call.
 
-A line is whole when it ends with LF; a last line without one was never answered. Files of a day that is over do not change.
+A line is whole when it ends with LF; a last line without one was never answered. Files of a day that is over do not
+change; they go, all of a day together, when retention ends.
 """
 
 from __future__ import annotations

@@ -34,8 +34,11 @@ def take_events(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> 
     """Take in the calls of `day`; answers how many there were, were taken, and what they led to.
 
     Fills `id_sync_events`, `event_ids`, `event_signals` and `event_traits`, and the day's changes of `opt_outs` and `activity`.
+    A day without captures stays as it is: it had none, or they are gone by retention.
     TRT-021, TRT-060 to TRT-062, SEG-002, SEG-004, PRV-016, PRV-020 to PRV-029. Raises DamagedCaptureError.
     """
+    if not capture_files(catalog.home, day):
+        return {"calls": 0, "taken": 0, "opt_outs": 0, "realized": 0}
     _read(con, catalog, day)
     before = day - timedelta(days=1)
     for state, view in (("opt_outs", "opt_outs_before"), ("activity", "activity_before"), ("id_links", "links_before")):

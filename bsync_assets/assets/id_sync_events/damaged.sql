@@ -1,9 +1,17 @@
--- Lines that are no records although others follow: only the last line of a file may be cut off.
+-- Lines that are no records although others follow: only the last line of a file may be cut off. Grain: one row per line.
+WITH
+placed AS (
+    SELECT
+        file,
+        line_no,
+        is_whole,
+        max(line_no) OVER (PARTITION BY file) AS last_line
+    FROM record
+)
+
 SELECT
     file,
     line_no
-FROM record
-WHERE NOT is_whole
-QUALIFY line_no < max(line_no) OVER (PARTITION BY file)
-    OR lead(line_no) OVER (PARTITION BY file ORDER BY line_no) IS NOT NULL
+FROM placed
+WHERE NOT is_whole AND line_no < last_line
 ORDER BY file, line_no;
