@@ -247,7 +247,7 @@ def _send(con: duckdb.DuckDBPyConnection, made: Frozen, place: Place, delivery: 
             place.remove(draft_name(file["name"], former))
         for file in [*files[1:], *files[:1]]:  # the control file last: it says that all is there (OUT-093)
             _send_file(made, place, file)
-    except PlaceError as error:
+    except OSError as error:  # PlaceError, or what the system says of a folder
         delivery |= {"status": "failed", "why": str(error)}
         with transaction(con):
             history.record_delivery(con, delivery, files)
@@ -323,6 +323,34 @@ def resend(con: duckdb.DuckDBPyConnection, catalog: Catalog, destination: Destin
     if not sent:
         raise NotPlanned(f"nothing that was delivered to {destination.id} for {day} is kept; it is for {KEPT_DAYS} days")
     return sent
+
+
+def preview(
+    con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date, destinations: Sequence[int], *, full: bool = False
+) -> list[dict[str, Any]]:
+    """What `deliver_segments` would send for `day` if nothing else were open; nothing is written. One row per destination."""
+    members = _MembersOfDay(con, catalog, [catalog.destinations[number] for number in destinations])
+    rows = []
+    for number in destinations:
+        destination = catalog.destinations[number]
+        members.of(day)
+        mode = mode_for(con, destination, day, full)
+        plan, blocked = plan_rows(con, catalog, destination, day, delivery_of(catalog, destination, mode, 0))
+        counted = con.execute(
+            "SELECT count(line), count(*) - count(line), coalesce(sum(strlen(line)), 0) FROM (" + plan.rows + ")", plan.params
+        ).fetchone() or (0, 0, 0)
+        added, removed = con.execute(
+            "SELECT count(*) FILTER (is_current AND NOT is_published), count(*) FILTER (is_removed) FROM pair"
+        ).fetchone() or (0, 0)
+        waiting = [d for d in history.deliveries(con, number) if d["status"] != "delivered"]
+        rows.append({
+            "destination": number, "name": destination.name, "mode": mode, "rows": counted[0], "failed": counted[1],
+            "bytes": int(counted[2]), "added": added, "removed": removed,
+            "not_addressable": one(con, "SELECT coalesce(sum(not_addressable), 0)::BIGINT FROM reach"),
+            "blocked": sorted({block["segment_id"] for block in blocked}),
+            "open": [f"{d['day']} {d['status']}" for d in waiting],
+        })  # fmt: skip
+    return rows
 
 
 # --- Keeping house
