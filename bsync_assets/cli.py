@@ -11,9 +11,10 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,18 +79,22 @@ def main() -> None:
     sys.exit(code)
 
 
+#: Errors that are the user's to mend, with the exit code. Which module is not loaded did not raise one.
+_KNOWN_ERRORS = (
+    ("bsync_assets.catalog", "CatalogError", 2),
+    ("bsync_assets.runs", "RunRefused", 2),
+    ("bsync_assets.importing", "ImportRefused", 1),
+    ("bsync_assets.warehouse.lake", "LakeBusy", 1),
+    ("bsync_assets.transport.pgp", "PgpError", 1),
+)
+
+
 def _known_error(error: Exception) -> tuple[str, int] | None:
     """(sentence, exit code) of an error that is the user's to mend; None for a fault of ours, which shows its traceback."""
-    from bsync_assets.catalog import CatalogError
-    from bsync_assets.importing import ImportRefused
-    from bsync_assets.warehouse.lake import LakeBusy
-
-    if isinstance(error, CatalogError):
-        count = len(error.mistakes)
-        return f"the catalog has {count} mistake{'s' if count > 1 else ''}; nothing was run:\n{error}", 2
-    if isinstance(error, ImportRefused):
-        return f"nothing was imported: {error}", 1
-    if isinstance(error, LakeBusy):
+    for module, name, code in _KNOWN_ERRORS:
+        if module in sys.modules and isinstance(error, getattr(sys.modules[module], name)):
+            return str(error), code
+    if isinstance(error, FileNotFoundError) and error.errno is None:  # ours, with a sentence; the system's have a number
         return str(error), 1
     return None
 
@@ -101,15 +106,21 @@ def _complain(sentence: str) -> None:
 # --- For commands to share
 
 
-def open_workspace() -> Catalog:
-    """The catalog of the workspace that BSYNC_HOME names; Stop when there is none, CatalogError when it has mistakes."""
+def find_workspace() -> Path:
+    """The workspace that BSYNC_HOME names; Stop when there is none."""
     from bsync_assets.catalog import workspace_home
-    from bsync_assets.workspace import open_catalog
 
     home = workspace_home()
     if not (home / "bsync.yaml").is_file():
         raise Stop(f"{home} is no workspace, it has no bsync.yaml; let BSYNC_HOME name the folder of one", 2)
-    return open_catalog(home)
+    return home
+
+
+def open_workspace() -> Catalog:
+    """The catalog of that workspace; CatalogError when it has mistakes."""
+    from bsync_assets.workspace import open_catalog
+
+    return open_catalog(find_workspace())
 
 
 def console() -> Console:
@@ -117,10 +128,14 @@ def console() -> Console:
     return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=10_000)
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool = False) -> None:
-    """A table for people, or a JSON array of objects; times in ISO form."""
+def print_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: bool = False) -> None:
+    """A table for people, or a JSON array of objects, which is written as rows come; times in ISO form."""
     if as_json:
-        print(json.dumps([dict(row) for row in rows], default=json_value, ensure_ascii=False))
+        comma = "["
+        for row in rows:
+            print(comma + json.dumps(dict(row), default=json_value, ensure_ascii=False), end="")
+            comma = ",\n"
+        print("]" if comma != "[" else "[]")
         return
     table = Table(*(escape(column) for column in columns), box=None, pad_edge=False, header_style="bold")
     for row in rows:
@@ -129,7 +144,9 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_jso
 
 
 def json_value(value: object) -> Any:
-    """What JSON has no form for: dates and times in ISO form, the rest as text."""
+    """What JSON has no form for: dates and times in ISO form, decimals as numbers, the rest as text."""
+    if isinstance(value, Decimal):
+        return int(value) if value == int(value) else float(value)
     return value.isoformat() if isinstance(value, (date, datetime)) else str(value)
 
 
@@ -253,16 +270,46 @@ def serve(
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="One SELECT in DuckDB's SQL.")],
+    query: Annotated[str, typer.Argument(help="One SELECT in DuckDB's SQL; `SHOW TABLES` lists the views.")],
     as_json: JsonOption = False,
 ) -> None:
     """Query the published views, read-only; works during a run, too, and shows finished runs only."""
+    import duckdb
+
     from bsync_assets import connect
 
-    with connect(open_workspace().home) as views:
-        cursor = views.execute(query)
-        columns = [column[0] for column in cursor.description or []]
-        print_rows([dict(zip(columns, row, strict=True)) for row in cursor.fetchall()], columns, as_json)
+    reading = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+    with connect(find_workspace()) as views:
+        try:
+            statements = views.extract_statements(query)
+            if len(statements) != 1 or statements[0].type not in reading:
+                raise Stop("expected one SELECT; the published views can be read only", 2)
+            cursor = views.execute(statements[0])
+            columns = _distinct([column[0] for column in cursor.description or []])
+            rows = (dict(zip(columns, row, strict=True)) for row in iter(cursor.fetchone, None))
+            print_rows(rows, columns, as_json)
+        except duckdb.Error as error:
+            sentence = " ".join(str(error).partition("\n\nLINE ")[0].split())
+            raise Stop(f"the query failed: {sentence}", 2 if isinstance(error, duckdb.ProgrammingError) else 1) from None
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Column names, a repeated one with its number behind."""
+    return [name if name not in names[:i] else f"{name}_{names[:i].count(name) + 1}" for i, name in enumerate(names)]
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="The new file, like today.duckdb.", dir_okay=False)],
+) -> None:
+    """Write the published views and all their rows into one DuckDB file that can be copied, mailed, archived."""
+    from bsync_assets.warehouse.export import export as write
+
+    try:
+        count = write(find_workspace(), file)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise Stop(str(error), 2) from None
+    print(f"{count} views and their rows, {file.stat().st_size:,} bytes: {file}")
 
 
 @app.command()
@@ -346,14 +393,14 @@ def _outbound(destinations: list[int] | None, day: date | None) -> Iterator[tupl
     """(connection of the one writer, catalog, day, destinations) for the commands below."""
     import duckdb
 
-    from bsync_assets.runs import last_day_run
     from bsync_assets.warehouse.lake import attach, single_writer
+    from bsync_assets.warehouse.publish import last_day_run
 
     catalog = open_workspace()
     for number in destinations or ():
         if number not in catalog.destinations:
             raise Stop(f"there is no destination {number} in catalog/destinations.yaml", 2)
-    day = day or last_day_run(catalog)
+    day = day or last_day_run(catalog.home)
     if day is None:
         raise Stop("no day was run yet")
     with single_writer(catalog.home), duckdb.connect() as con:

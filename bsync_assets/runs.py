@@ -8,12 +8,11 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 
 from bsync_assets.assets.graph import build_defs, range_tags
 from bsync_assets.assets.resources import LakeResource
 from bsync_assets.catalog import Catalog, workspace_home
-from bsync_assets.warehouse.publish import published_file
+from bsync_assets.warehouse.publish import last_day_run
 from bsync_assets.workspace import open_catalog
 
 #: One machine: one run at a time, and the slot of a run that died is freed.
@@ -59,7 +58,7 @@ def run_days(home: Path | None, first: date, last: date, partner: str | None = N
     home = home or workspace_home()
     catalog = open_catalog(home)
     _check(catalog, first, last, partner)
-    last = max(last, last_day_run(catalog) or last)
+    last = max(last, last_day_run(catalog.home) or last)
     defs = build_defs(home=home, resources={"lake": LakeResource(home=str(catalog.home), wait_seconds=5.0)})
     dagster_home(catalog.home)
     selection = None
@@ -85,13 +84,3 @@ def _check(catalog: Catalog, first: date, last: date, partner: str | None) -> No
         raise RunRefused(f"the first day of this workspace is {start} (account.start in bsync.yaml); {first} lies before it")
     if partner is not None and partner not in catalog.partners:
         raise RunRefused(f"there is no partner {partner!r} in catalog/partners.yaml, only {', '.join(catalog.partners)}")
-
-
-def last_day_run(catalog: Catalog) -> date | None:
-    """The latest day that was finished, by the published file."""
-    file = published_file(catalog.home)
-    if not file.exists():
-        return None
-    with duckdb.connect(str(file), read_only=True) as views:
-        row = views.execute("SELECT max(day) FROM runs").fetchone()
-    return row[0] if row else None

@@ -5,21 +5,27 @@ What belongs here: how stages hang together, and what Dagster shows of them. Wha
 
 # No postponed annotations here: Dagster reads those of a step when it is defined.
 
+import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
 
+from bsync_assets.assets.arrivals import answer_test_files, new_arrivals
 from bsync_assets.assets.id_sync import link_ids, read_sync_files
 from bsync_assets.assets.id_sync_events import take_events
 from bsync_assets.assets.inbound_files import take_stock
 from bsync_assets.assets.matched_traits import match_records
+from bsync_assets.assets.outbound_files import deliver_segments
+from bsync_assets.assets.outbound_files.alerts import send_alerts
 from bsync_assets.assets.profile_traits import apply_records
 from bsync_assets.assets.receipt_mail import send_due
 from bsync_assets.assets.receipts import issue_receipts
@@ -27,7 +33,7 @@ from bsync_assets.assets.resources import LakeResource
 from bsync_assets.assets.segment_members import judge_segments
 from bsync_assets.catalog.models import Catalog, Partner
 from bsync_assets.warehouse.lake import append, transaction
-from bsync_assets.warehouse.publish import publish, published_file
+from bsync_assets.warehouse.publish import last_day_run, publish, published_file
 from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import BY_NAME
 from bsync_assets.workspace import open_catalog
@@ -62,6 +68,7 @@ def build_defs(*, home: Path | None = None, resources: Mapping[str, Any] | None 
         assets=stages(catalog),
         jobs=[job],
         schedules=[close_the_day(catalog, job)],
+        sensors=[arrivals(catalog, job), test_files(catalog)],
         resources={"lake": LakeResource(home=str(catalog.home)), **(resources or {})},
         executor=dg.in_process_executor,
     )
@@ -147,16 +154,30 @@ def stages(catalog: Catalog) -> list[dg.AssetsDefinition]:
             table="mail_outbox",
             once=True,
         ),
+        *make.per_destination(
+            "outbound_files",
+            "outbound",
+            "Segments rendered, delivered, with control file; open deliveries first, missing days in order.",
+            [dg.AssetKey("segment_members")],
+        ),
         make.single(
             "published",
             "publish",
             "The last step: `lake/bsync.duckdb`, the views that analysts query, moved into place.",
-            [dg.AssetKey("receipt_mail"), dg.AssetKey("segment_members")],
+            [dg.AssetKey("receipt_mail"), dg.AssetKey("segment_members"), *destination_keys(catalog)],
             _finish,
             table="runs",
             once=True,
         ),
     ]
+
+
+def destination_keys(catalog: Catalog) -> dict[dg.AssetKey, int]:
+    """The asset of each destination, by its name where that can be part of a key."""
+    names = {
+        d.id: d.name if re.fullmatch(r"[A-Za-z0-9_]+", d.name) else f"destination_{d.id}" for d in catalog.destinations.values()
+    }
+    return {dg.AssetKey([name, "outbound_files"]): number for number, name in names.items()}
 
 
 def _finish(con: duckdb.DuckDBPyConnection, catalog: Catalog, now: Now) -> dict[str, Any]:
@@ -205,6 +226,21 @@ class _Maker:
             return {dg.AssetKey([partner, name]): done[partner] for partner in now.partners}
 
         return self._step(name, specs, of_partners, once=False)
+
+    def per_destination(self, name: str, group: str, description: str, deps: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+        """One asset per destination, all in one step; none without destinations."""
+        keys = destination_keys(self.catalog)
+        specs = [self._spec(key, group, description, deps, name, ["team:operations"]) for key in keys]
+
+        def to_destinations(con: duckdb.DuckDBPyConnection, catalog: Catalog, now: Now) -> Figures:
+            chosen = {key: number for key, number in keys.items() if key.path[0] in now.partners}
+            if now.day >= datetime.now(UTC).date():  # a day goes out when it is over (OUT-110)
+                return {key: {"status": "waits for the end of the day"} for key in chosen}
+            outcomes = deliver_segments(con, catalog, now.day, list(chosen.values()))
+            send_alerts(catalog, now.day, outcomes)
+            return {key: _delivery_figures(outcomes[number]) for key, number in chosen.items()}
+
+        return [self._step(name, specs, to_destinations, once=False)] if specs else []
 
     def _spec(
         self, key: dg.AssetKey, group: str, description: str, deps: Sequence[dg.AssetKey], table: str, owners: Sequence[str]
@@ -264,6 +300,18 @@ class _Maker:
         return step
 
 
+def _delivery_figures(outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """What the UI shows of a destination: counters of what went out, and in words what keeps something back."""
+    figures: dict[str, Any] = {"status": outcome["status"], "deliveries": len(outcome["deliveries"])}
+    figures |= {name: sum(d[name] for d in outcome["deliveries"]) for name in ("records", "added", "removed", "failed")}
+    if outcome["why"]:
+        figures["why"] = outcome["why"]
+    if outcome["blocked"]:
+        rows = [f"| {b['segment_id']} | {b['code']} | {b['source']} |" for b in outcome["blocked"]]
+        figures["blocked"] = dg.MetadataValue.md("\n".join(["| segment | control | carried by |", "|---|---|---|", *rows]))
+    return figures
+
+
 def _owners(partner: Partner) -> list[str]:
     return [*partner.contacts] or ["team:operations"]
 
@@ -316,6 +364,49 @@ def close_the_day(catalog: Catalog, job: Any) -> dg.ScheduleDefinition:
     return schedule
 
 
+def arrivals(catalog: Catalog, job: Any) -> dg.SensorDefinition:
+    """Files of today and late ones: the stages of their partners for their day, and the state from there on."""
+
+    @dg.sensor(job=job, minimum_interval_seconds=30, name="arrivals")
+    def sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        today = datetime.now(UTC).date()
+        found = new_arrivals(catalog, today)
+        if found is None:
+            return dg.SkipReason("no file that was not seen before")
+        last = last_day_run(catalog.home)
+        # No day is left out: a state rests on the one before.
+        first = min(*found.days, last + timedelta(days=1)) if last else catalog.settings.account.start
+        last = max(*found.days, last or first)
+        per_partner = ("inbound_files", "matched_traits", "receipts")
+        chosen = [dg.AssetKey([partner, stage]) for partner in sorted(found.partners) for stage in per_partner]
+        return dg.RunRequest(
+            run_key=sha256(found.key.encode()).hexdigest(),
+            tags=range_tags(first, last),
+            asset_selection=[*chosen, *(dg.AssetKey(name) for name in SHARED_STAGES)],
+        )
+
+    return sensor
+
+
+def test_files(catalog: Catalog) -> dg.SensorDefinition:
+    """Files in partners' test folders are judged and answered by mail; nothing of them is stored."""
+
+    @dg.sensor(minimum_interval_seconds=30, name="test_files", jobs=[])
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        answered = json.loads(context.cursor or "{}")
+        now = answer_test_files(catalog, answered)
+        context.update_cursor(json.dumps(now))
+        return dg.SkipReason(f"{len(now.keys() - answered.keys())} test files answered")
+
+    return sensor
+
+
+#: Stages of the whole account, without deliveries: those wait until the day is over.
+SHARED_STAGES = (
+    "id_sync_events", "id_sync_files", "id_links", "profile_traits", "segment_members", "receipt_mail", "published",
+)  # fmt: skip
+
+
 def range_tags(first: date, last: date) -> dict[str, str]:
     """Run tags that make one run of a range of days."""
     return {"dagster/asset_partition_range_start": first.isoformat(), "dagster/asset_partition_range_end": last.isoformat()}
@@ -323,9 +414,5 @@ def range_tags(first: date, last: date) -> dict[str, str]:
 
 def first_open_day(catalog: Catalog) -> date:
     """The day after the last one that was closed, that is, run after it was over."""
-    file = published_file(catalog.home)
-    if not file.exists():
-        return catalog.settings.account.start
-    with duckdb.connect(str(file), read_only=True) as views:
-        row = views.execute("SELECT max(day) FROM runs WHERE finished_at >= day + INTERVAL 1 DAY").fetchone()
-    return row[0] + timedelta(days=1) if row and row[0] else catalog.settings.account.start
+    closed = last_day_run(catalog.home, closed=True)
+    return closed + timedelta(days=1) if closed else catalog.settings.account.start

@@ -95,7 +95,7 @@ def receipt_mail(receipt: Receipt, sender: str, to: Sequence[str], account_name:
         raise ValueError(f"receipt of {receipt.partner}, {receipt.day} does not balance; use fault_mail")
     subject = f"Server-To-Server Processing Result: {_subject_key(receipt)} {_visible(receipt.run_id)}"
     blocks = _refused_notice(receipt) if receipt.kind == "refused" else _receipt(receipt)
-    return _message(receipt, sender, to, account_name, subject, blocks)
+    return _message(_Head(message_id(receipt, sender, account_name), receipt.job_end, sender, to, account_name), subject, blocks)
 
 
 def fault_mail(receipt: Receipt, sender: str, ops: Sequence[str], account_name: str) -> EmailMessage:
@@ -106,7 +106,56 @@ def fault_mail(receipt: Receipt, sender: str, ops: Sequence[str], account_name: 
     if receipt.balanced:
         raise ValueError(f"receipt of {receipt.partner}, {receipt.day} balances; there is no fault to report")
     subject = f"Internal fault: figures do not balance: {_subject_key(receipt)} {_visible(receipt.run_id)}"
-    return _message(receipt, sender, ops, account_name, subject, _fault(receipt))
+    head = _Head(message_id(receipt, sender, account_name), receipt.job_end, sender, ops, account_name)
+    return _message(head, subject, _fault(receipt))
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What would happen to a file of a partner's test folder: the verdict, nothing stored. INB-07.
+
+    `lines` = (line number, reason, rule, masked sample) of the first rejected lines, `left_out` = how many more there are.
+    """
+
+    kind: Kind
+    partner: str
+    file: str
+    sha256: str
+    arrived_at: datetime
+    refused: str | None
+    counters: Mapping[str, int]
+    lines: Sequence[tuple[int, str, str, str]]
+    left_out: int
+    hints: Sequence[str]
+
+
+def dry_run_mail(run: DryRun, sender: str, to: Sequence[str], account_name: str) -> EmailMessage:
+    """The answer to a file in a test folder. The same file with the same content has the same Message-ID."""
+    digest = sha256(json.dumps([account_name, run.partner, run.file, run.sha256]).encode()).hexdigest()[:16]
+    identifier = f"<test.{re.sub(r'[^A-Za-z0-9_]', '_', run.partner)[:40]}.{digest}@{_domain(sender)}>"
+    blocks: list[Block] = [
+        Paragraph(f"Hello partner {_visible(run.partner)},"),
+        Paragraph("this is a test: the file was read and judged as in a real run, and nothing of it is stored."),
+        Heading("File name"),
+        Names(((1, _visible(run.file)),)),
+    ]
+    if run.refused is not None:
+        blocks += [
+            Heading(f"It would be refused: {_visible(run.refused)}"),
+            Paragraph(_visible(_sentence(FILE_REASONS.get(run.refused, ("", run.refused))[1]))),
+        ]
+    shown = tuple((label, str(run.counters[name])) for name, label in LABELS[run.kind].items() if name in run.counters)
+    if shown:
+        blocks += [Heading("Result"), Table("lr", shown)]
+    if run.lines:
+        rows = tuple((str(number), reason, rule, _visible(sample)[:80]) for number, reason, rule, sample in run.lines)
+        blocks += [Heading("Rejected lines"), Table("rlll", rows, ("Line", "Reason", "Rule", "Sample, masked"))]
+    if run.left_out:
+        blocks.append(Paragraph(f"{run.left_out} more rejected lines are not shown."))
+    if run.hints:
+        blocks += [Heading("Hints"), *(Paragraph(_visible(_sentence(hint))) for hint in run.hints)]
+    head = _Head(identifier, run.arrived_at.replace(tzinfo=UTC), sender, to, account_name)
+    return _message(head, f"Test: what would happen to {_visible(run.file)}", blocks)
 
 
 _ID_PREFIXES: dict[Kind, str] = {"data": "receipt", "id_sync": "sync", "refused": "refused"}
@@ -157,10 +206,12 @@ def message_id(receipt: Key, sender: str, account_name: str) -> str:
     digest = sha256(json.dumps(key).encode()).hexdigest()[:16]
     partner = re.sub(r"[^A-Za-z0-9_]", "_", receipt.partner)[:40]
     ids = f".{receipt.dpid}-{_target(receipt)}" if receipt.kind == "data" else ""
+    return f"<{prefix}.{receipt.day}.{partner}{ids}.b{receipt.batch}.r{receipt.revision}.{digest}@{_domain(sender)}>"
+
+
+def _domain(sender: str) -> str:
     domain = parseaddr(sender)[1].rpartition("@")[2]
-    if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", domain):
-        domain = "bsync.invalid"
-    return f"<{prefix}.{receipt.day}.{partner}{ids}.b{receipt.batch}.r{receipt.revision}.{digest}@{domain}>"
+    return domain if re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", domain) else "bsync.invalid"
 
 
 # --- composing ------------------------------------------------------------------------------------
@@ -388,16 +439,23 @@ _UNFOLDED = _POLICY.clone(max_line_length=_LINE_LIMIT)
 _HEADER_LIMIT = 200  # characters of one free part of the subject
 
 
-def _message(
-    receipt: Receipt, sender: str, to: Sequence[str], account_name: str, subject: str, blocks: Sequence[Block]
-) -> EmailMessage:
-    title = _header_text(f"{_visible(account_name)[:_HEADER_LIMIT]} {subject[:_HEADER_LIMIT]}")
+@dataclass(frozen=True)
+class _Head:
+    identifier: str
+    date: datetime  # not the time of sending: a retry gives the same bytes
+    sender: str
+    to: Sequence[str]
+    account_name: str
+
+
+def _message(head: _Head, subject: str, blocks: Sequence[Block]) -> EmailMessage:
+    title = _header_text(f"{_visible(head.account_name)[:_HEADER_LIMIT]} {subject[:_HEADER_LIMIT]}")
     message = EmailMessage(policy=_UNFOLDED if title.isascii() else _POLICY)
-    message["Message-ID"] = message_id(receipt, sender, account_name)
-    message["Date"] = receipt.job_end.astimezone(UTC)  # not the time of sending: a retry gives the same bytes
-    message["From"] = _addresses([sender])
-    if to:
-        message["To"] = _addresses(to)
+    message["Message-ID"] = head.identifier
+    message["Date"] = head.date.astimezone(UTC)
+    message["From"] = _addresses([head.sender])
+    if head.to:
+        message["To"] = _addresses(head.to)
     message["Subject"] = title
     message["Auto-Submitted"] = "auto-generated"  # keeps vacation replies away
     message["MIME-Version"] = "1.0"

@@ -26,6 +26,16 @@ def published_file(home: Path) -> Path:
     return lake_folder(home) / "bsync.duckdb"
 
 
+def last_day_run(home: Path, closed: bool = False) -> date | None:
+    """The latest day that was finished, by the published file; `closed`: that was run after it was over."""
+    if not published_file(home).exists():
+        return None
+    over = " WHERE finished_at >= day + INTERVAL 1 DAY" if closed else ""
+    with duckdb.connect(str(published_file(home)), read_only=True) as views:
+        day: date | None = one(views, "SELECT max(day) FROM runs" + over)
+    return day
+
+
 def publish(con: duckdb.DuckDBPyConnection, home: Path) -> int:
     """Write the views of everything that is committed now under a temporary name and move the file into place; answers how many
     public views it has. Raises HiddenDeletesError rather than publishing rows that were deleted.
