@@ -481,7 +481,7 @@ def is_chained(name: str) -> bool:
 
 
 QUERIES = {
-    "files": "SELECT * FROM inbound_files",
+    "files": "SELECT * FROM inbound_files WHERE status <> 'duplicate'",
     "rejected": "SELECT * FROM rejected_lines",
     "receipts": "SELECT * FROM receipts",
     "sync receipts": "SELECT * FROM id_sync_receipts",

@@ -101,7 +101,7 @@ TABLES: tuple[Table, ...] = (
             arrived_at TIMESTAMP: modification time when first seen; decides the order of processing
             batch INTEGER: which pick-up of the day saw it first; a receipt covers one batch
         """),
-        ("day", "partner", "key", "sha256"),
+        ("day", "partner", "key", "sha256", "arrived_at"),
     ),
     Table(
         "id_sync_pairs",
