@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
@@ -16,6 +17,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from .expressions import Expression, RuleError, column_of, holds, number_terms, parser, stopped_at
 
 MAX_TRAITS = 5_000  # distinct, in one expression (SEG-028)
+MAX_SEGMENTS = 20_000  # of an account (SEG-028)
 
 _FITS = {">=": operator.ge, "<=": operator.le, "==": operator.eq}
 _SIGNED_NUMBER = re.compile(r"[+-]?\.?[0-9]")
@@ -62,6 +64,11 @@ class SegmentRule(NamedTuple):
     expression: Expression
 
 
+def named_traits(rule: SegmentRule) -> set[int]:
+    """The traits that an expression names, folders as such."""
+    return {trait for term in rule.terms for trait in ((term.trait,) if isinstance(term, Has) else term.traits)}
+
+
 class _Mention(NamedTuple):
     column: int
     trait: int
@@ -74,6 +81,22 @@ def parse_segment(text: str, traits: Mapping[int, TraitFacts] | None) -> Segment
     Without `traits` only what the text alone shows is checked: grammar, operators, values, limits and
     E_MATCHES_EMPTY. White space may be left out (`1TAND2T`); numbers have at most 18 digits.
     """
+    rule, mentions = _read(text)
+    if traits is not None:
+        _check_traits(mentions, traits)
+    _check_limit(mentions)
+    # The profile that never realized anything: no trait, every count 0 (SEG-026).
+    if holds(
+        rule.expression,
+        {i for i, term in enumerate(rule.terms) if isinstance(term, Frequency) and term.fits(0)},
+    ):
+        raise RuleError("E_MATCHES_EMPTY", 1)
+    return rule
+
+
+@lru_cache(maxsize=MAX_SEGMENTS)
+def _read(text: str) -> tuple[SegmentRule, tuple[_Mention, ...]]:
+    """What the text says, and where it names traits. Kept, because a run reads each expression to check it and to judge by it."""
     try:
         tree: Any = parser("segment.lark").parse(text)
     except UnexpectedInput as error:
@@ -96,16 +119,7 @@ def parse_segment(text: str, traits: Mapping[int, TraitFacts] | None) -> Segment
         return terms.setdefault(term, len(terms))
 
     rule = SegmentRule(expression=number_terms(tree, number), terms=tuple(terms))
-    if traits is not None:
-        _check_traits(mentions, traits)
-    _check_limit(mentions)
-    # The profile that never realized anything: no trait, every count 0 (SEG-026).
-    if holds(
-        rule.expression,
-        {i for i, term in enumerate(rule.terms) if isinstance(term, Frequency) and term.fits(0)},
-    ):
-        raise RuleError("E_MATCHES_EMPTY", 1)
-    return rule
+    return rule, tuple(mentions)
 
 
 def _code(error: UnexpectedInput, rest: str) -> str:
@@ -129,7 +143,7 @@ def _spelling(op: str) -> str:
     return ">=" if op == "=>" else str(op)
 
 
-def _check_traits(mentions: list[_Mention], traits: Mapping[int, TraitFacts]) -> None:
+def _check_traits(mentions: Sequence[_Mention], traits: Mapping[int, TraitFacts]) -> None:
     """SEG-027, SEG-035: each code over the whole expression before the next."""
     for column, trait, _ in mentions:
         if trait not in traits:
@@ -143,7 +157,7 @@ def _check_traits(mentions: list[_Mention], traits: Mapping[int, TraitFacts]) ->
             raise RuleError("E_TRAIT_TYPE", column)
 
 
-def _check_limit(mentions: list[_Mention]) -> None:
+def _check_limit(mentions: Sequence[_Mention]) -> None:
     seen: set[int] = set()
     for column, trait, _ in mentions:
         seen.add(trait)

@@ -34,7 +34,7 @@ from bsync_assets.assets.segment_members.judging import (
 )
 from bsync_assets.catalog.models import Catalog
 from bsync_assets.rules.segment_sets import Counted, fact_traits, losing_traits, set_rule
-from bsync_assets.rules.segments import parse_segment
+from bsync_assets.rules.segments import TraitFacts, named_traits, parse_segment
 from bsync_assets.sqlfiles import make, one, sql
 from bsync_assets.warehouse.lake import append, commit_changes, fetch_all, rebase_if_due, replace_day, transaction, view_as_of
 from bsync_assets.warehouse.rows import rows_table
@@ -79,8 +79,10 @@ def judge_segments(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) 
     runs = _last_runs(con, day)
     last = next((run["day"] for run in runs.values()), day - timedelta(days=1))
     active = [definition for definition in known.values() if definition.status == "active"]
-    kept_up = [definition for definition in active if _is_kept_up(definition, runs.get(definition.segment_id), last)]
-    anew = [definition for definition in active if definition not in kept_up]
+    kept_up: list[Definition] = []
+    anew: list[Definition] = []
+    for definition in active:
+        (kept_up if _is_kept_up(definition, runs.get(definition.segment_id), last) else anew).append(definition)
 
     with transaction(con):  # one snapshot for all that is read
         view_as_of(con, "members_then", "segment_members", day - timedelta(days=1))
@@ -228,8 +230,9 @@ def _judge_group(
     register_sets(con, "went", "key", "no", [before - now for now, before in zip(members, then, strict=True)])
     con.execute("INSERT INTO member_changes BY NAME " + sql(__file__, "additions.sql"))
     make(con, "removed", sql(__file__, "removals.sql"))
-    if one(con, "SELECT count(*) FROM removed"):
-        _explain_removals(con, catalog, judged, runs, last, day)
+    losing = {segment for (segment,) in con.execute("SELECT DISTINCT segment_id FROM removed").fetchall()}
+    if losing:
+        _explain_removals(con, catalog, [d for d in judged if d.segment_id in losing], runs, day)
     view_as_of(con, "members_then", "segment_members", day - timedelta(days=1))
 
 
@@ -238,18 +241,17 @@ def _explain_removals(
     catalog: Catalog,
     judged: Sequence[Definition],
     runs: Mapping[int, Mapping[str, Any]],
-    last: date,
     day: date,
 ) -> None:
-    """Add the rows of `removed` to `member_changes`, each with its reason (SEG-053)."""
+    """Add the rows of `removed` to `member_changes`, each with its reason (SEG-053); `judged` = the segments they left."""
     facts = trait_facts(catalog)
     mentions: set[tuple[int, int]] = set()
     moved: list[tuple[Any, ...]] = []
     for definition in judged:
-        run = runs.get(definition.segment_id)
-        if run is None or run["evaluated_on"] is None:
-            continue  # nobody was in it
-        then = set_rule(parse_segment(run["rule"], None), facts)
+        run = runs[definition.segment_id]
+        written = parse_segment(run["rule"], None)
+        gone = dict.fromkeys(named_traits(written) - facts.keys(), TraitFacts("onboarded", own=True))
+        then = set_rule(written, facts | gone)
         mentions |= {(definition.segment_id, trait) for rule in (definition.rule, then) for trait in losing_traits(rule)}
         moved += [
             (definition.segment_id, edge.trait_id, edge.capped, edge.first, edge.last)
@@ -261,7 +263,7 @@ def _explain_removals(
     kinds = {"segment_id": pa.int64(), "trait_id": pa.int64(), "capped": pa.bool_(), "first": pa.date32(), "last": pa.date32()}
     register(con, "segment_edge", {name: ([row[i] for row in moved], kind) for i, (name, kind) in enumerate(kinds.items())})
     register(con, "reason_order", {"reason": (REASONS, pa.string()), "rank": (range(len(REASONS)), pa.int32())})
-    since = {definition.segment_id: runs.get(definition.segment_id, {}).get("evaluated_on") or last for definition in judged}
+    since = {definition.segment_id: runs[definition.segment_id]["evaluated_on"] for definition in judged}
     register(con, "since", {"segment_id": (list(since), pa.int64()), "since": (list(since.values()), pa.date32())})
     make(con, "removed", "SELECT removed.*, since.since FROM removed INNER JOIN since USING (segment_id)")
     make(con, "companion", sql(__file__, "companion.sql"))

@@ -1,0 +1,147 @@
+"""A day of segments: judged where something changed, against judged in full, against one plain GROUP BY per segment.
+
+    .venv/bin/python -m benchmarks.bench_segments [--profiles 10000000] [--home FOLDER]
+
+10 traits a profile on average, Zipf over 5,000; 2,000 segments of 3-10 traits; 1 % of the profiles change on the day. All in
+one run, by one process with the memory limit of a run; the ratios are what counts, not the machine's seconds. The full
+evaluation writes every membership as added, the plain statements only count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import resource
+import shutil
+import tempfile
+import time
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from bsync_assets.assets.segment_members import definitions_version, judge_segments
+from bsync_assets.catalog.models import Account, Catalog, DataSource, Segment, Settings, Trait
+from bsync_assets.warehouse.lake import attach
+
+TRAITS, SEGMENTS, SAMPLED = 5_000, 2_000, 50
+FIRST, DAY = date(2026, 1, 1), date(2026, 1, 2)
+
+_PROFILES = """
+    SELECT
+        0 AS dpid,
+        lpad(hash(profile)::VARCHAR, 38, '0') AS id,
+        -- Zipf: the rank of a trait drawn with a chance of one in its rank
+        CAST(floor(exp(random() * ln($traits + 1))) AS BIGINT) AS trait_id,
+        700 AS data_source
+    FROM range($rows) AS t (row), (SELECT row % $profiles AS profile)
+"""
+
+
+def _catalog(home: Path, chance: random.Random) -> Catalog:
+    def expression() -> str:
+        traits = chance.sample(range(1, TRAITS + 1), chance.randint(3, 10))
+        kept, without = traits[: max(2, len(traits) * 2 // 3)], traits[max(2, len(traits) * 2 // 3) :]
+        half = len(kept) // 2
+        joined = "(" + " OR ".join(f"{t}T" for t in kept[:half]) + ") AND (" + " OR ".join(f"{t}T" for t in kept[half:]) + ")"
+        wide = " OR ".join(f"{t}T" for t in kept)
+        base = joined if chance.random() < 0.5 else f"({wide})"
+        return " AND NOT ".join([base, *(f"{t}T" for t in without)])
+
+    segments = [Segment(id=number, rule=expression()) for number in range(1, SEGMENTS + 1)]
+    traits = [Trait(id=number, data_source=700) for number in range(1, TRAITS + 1)]
+    return Catalog(
+        home=home,
+        settings=Settings(account=Account(name="Bench", pid=1, start=FIRST)),
+        partners={},
+        data_sources={700: DataSource(id=700)},
+        traits={trait.id: trait for trait in traits},
+        segments={segment.id: segment for segment in segments},
+        destinations={},
+    )
+
+
+def _fill(con: duckdb.DuckDBPyConnection, profiles: int) -> None:
+    """The state before, and a day on which 1 % of the profiles lose a trait or gain one."""
+    con.execute("SELECT setseed(0.5)")
+    con.execute("CREATE TEMP TABLE drawn AS SELECT DISTINCT * FROM (" + _PROFILES + ")",
+                {"traits": TRAITS, "rows": profiles * 13, "profiles": profiles})  # fmt: skip
+    noon = "TIMESTAMP '2025-12-31 12:00'"
+    stamps = f"{noon} AS first_realized, {noon} AS last_realized, TIMESTAMP '2026-05-01' AS expires_at"
+    con.execute(f"CREATE TEMP TABLE held AS SELECT *, {stamps} FROM drawn")
+    con.execute("DROP TABLE drawn")
+    con.execute(
+        "INSERT INTO lake.main.profile_traits_base BY NAME SELECT $as_of::DATE AS as_of, * FROM held ORDER BY id, trait_id",
+        {"as_of": FIRST - timedelta(days=1)},
+    )
+    con.execute(f"""
+        INSERT INTO lake.main.profile_traits_changes BY NAME
+        SELECT DISTINCT ON (dpid, id) DATE '{DAY}' AS day, *, 'removed' AS change, 'ttl' AS reason FROM held
+        WHERE hash(id) % 200 = 0
+        UNION ALL BY NAME
+        SELECT DISTINCT ON (dpid, id)
+            DATE '{DAY}' AS day, * REPLACE (1 + hash(id, 7) % {TRAITS} AS trait_id), 'added' AS change
+        FROM held
+        WHERE hash(id) % 200 = 1
+    """)
+    con.execute("DROP TABLE held")
+
+
+def _plain(con: duckdb.DuckDBPyConnection, catalog: Catalog) -> float:
+    """Seconds for all segments, from 50 sampled."""
+    con.execute("CREATE OR REPLACE TEMP VIEW profile_traits AS FROM lake.main.profile_traits_base")
+    sampled = random.Random(1).sample(list(catalog.segments.values()), SAMPLED)
+    started = time.perf_counter()
+    for segment in sampled:
+        having = re.sub(r"(\d+)T", r"bool_or(trait_id = \1)", segment.rule)
+        con.execute(f"SELECT count(*) FROM (SELECT id FROM profile_traits GROUP BY id HAVING {having})").fetchall()
+    return (time.perf_counter() - started) * SEGMENTS / SAMPLED
+
+
+def _sizes(con: duckdb.DuckDBPyConnection, home: Path, table: str) -> dict[str, Any]:
+    """Bytes of a base against one sorted zstd file of the same rows."""
+    files = con.execute(f"SELECT data_file, data_file_size_bytes FROM ducklake_list_files('lake', '{table}_base')").fetchall()
+    plain = home / "sorted.parquet"
+    con.execute(f"COPY (SELECT * EXCLUDE (as_of) FROM lake.main.{table}_base ORDER BY ALL) TO '{plain}' (COMPRESSION zstd)")
+    return {"base_mb": sum(size for _, size in files) / 1e6, "sorted_zstd_mb": plain.stat().st_size / 1e6}
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--profiles", type=int, default=10_000_000)
+    arguments.add_argument("--home", type=Path)
+    given = arguments.parse_args()
+    home = given.home or Path(tempfile.mkdtemp(prefix="bench_segments_"))
+    figures: dict[str, Any] = {"profiles": given.profiles}
+    try:
+        with closing(duckdb.connect()) as con:
+            attach(con, home)
+            catalog = _catalog(home, random.Random(0))
+            definitions_version(catalog)  # opening a catalog reads every expression
+            started = time.perf_counter()
+            _fill(con, given.profiles)
+            figures["memberships"] = con.execute("SELECT count(*) FROM lake.main.profile_traits_base").fetchall()[0][0]
+            figures["filled_s"] = time.perf_counter() - started
+            for name, day in (("full", FIRST), ("day", DAY)):
+                started = time.perf_counter()
+                figures[name] = judge_segments(con, catalog, day)
+                figures[f"{name}_s"] = time.perf_counter() - started
+                figures["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+                print(json.dumps(figures), flush=True)
+            figures["full_over_day"] = figures["full_s"] / figures["day_s"]
+            figures["plain_s"] = _plain(con, catalog)
+            figures["plain_over_full"] = figures["plain_s"] / figures["full_s"]
+            figures["traits"] = _sizes(con, home, "profile_traits")
+            figures["members"] = _sizes(con, home, "segment_members")
+            print(json.dumps(figures), flush=True)
+    finally:
+        if given.home is None:
+            shutil.rmtree(home)
+
+
+if __name__ == "__main__":
+    main()
