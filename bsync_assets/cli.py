@@ -62,7 +62,9 @@ def main() -> None:
     try:
         code = app(standalone_mode=False, prog_name="bsync")
     except typer.TyperException as error:
-        _complain(error.format_message())
+        context = getattr(error, "ctx", None)
+        see = f"; see {context.command_path} --help" if context is not None else ""
+        _complain(error.format_message().rstrip(".") + see)
         code = error.exit_code
     except typer.Abort:
         _complain("stopped")
@@ -79,21 +81,21 @@ def main() -> None:
     sys.exit(code)
 
 
-#: Errors that are the user's to mend, with the exit code. Which module is not loaded did not raise one.
+#: Errors that are the user's to mend: module, class, exit code, what to say first. A module that is not loaded raised none.
 _KNOWN_ERRORS = (
-    ("bsync_assets.catalog", "CatalogError", 2),
-    ("bsync_assets.runs", "RunRefused", 2),
-    ("bsync_assets.importing", "ImportRefused", 1),
-    ("bsync_assets.warehouse.lake", "LakeBusy", 1),
-    ("bsync_assets.transport.pgp", "PgpError", 1),
+    ("bsync_assets.catalog", "CatalogError", 2, "nothing was done, for the catalog has mistakes:\n"),
+    ("bsync_assets.runs", "RunRefused", 2, ""),
+    ("bsync_assets.importing", "ImportRefused", 1, "nothing was imported: "),
+    ("bsync_assets.warehouse.lake", "LakeBusy", 1, ""),
+    ("bsync_assets.transport.pgp", "PgpError", 1, ""),
 )
 
 
 def _known_error(error: Exception) -> tuple[str, int] | None:
     """(sentence, exit code) of an error that is the user's to mend; None for a fault of ours, which shows its traceback."""
-    for module, name, code in _KNOWN_ERRORS:
+    for module, name, code, first in _KNOWN_ERRORS:
         if module in sys.modules and isinstance(error, getattr(sys.modules[module], name)):
-            return str(error), code
+            return f"{first}{error}", code
     if isinstance(error, FileNotFoundError) and error.errno is None:  # ours, with a sentence; the system's have a number
         return str(error), 1
     return None
@@ -603,6 +605,97 @@ def import_(
 
     counts = import_state(open_workspace().home, file)
     print(f"imported {sum(counts.values())} lines: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
+
+
+@app.command()
+def maintain(as_json: JsonOption = False) -> None:
+    """End retention periods, merge small files, forget old snapshots, prune Dagster's event log; say what went.
+
+    Run it once a day, after the daily job. It waits for a run that is under way and changes nothing that is published.
+    """
+    from bsync_assets.upkeep import maintain as do_maintain
+
+    went = do_maintain(open_workspace())
+    print_rows([{"what": kind, "gone": number} for kind, number in went.items()], ["what", "gone"], as_json)
+
+
+@app.command()
+def rebuild(
+    into: Annotated[Path, typer.Argument(help="A folder that does not exist yet: the new workspace.", file_okay=False)],
+    first: Annotated[
+        Any, typer.Option("--from", parser=parse_day, metavar="DAY", help="First day made anew; by default the first possible.")
+    ] = None,
+) -> None:
+    """Make the lake anew from kept state and kept files, in a workspace shut off from the world, and compare it.
+
+    Exit code 1 if something published differs. What was decided once (what arrived when, receipts, deliveries) is taken over.
+    """
+    from bsync_assets.upkeep import RebuildRefused
+    from bsync_assets.upkeep import rebuild as do_rebuild
+
+    try:
+        differ = do_rebuild(open_workspace(), into, first)
+    except RebuildRefused as refusal:
+        raise Stop(f"not rebuilt: {refusal}") from None
+    for view, rows in sorted(differ.items()):
+        print(f"{view}: {rows} rows differ")
+    if differ:
+        raise Stop(f"{into} differs from the original in {', '.join(sorted(differ))}")
+    print(f"{into} equals the original")
+
+
+keys = typer.Typer(no_args_is_help=True, help="The platform's own PGP key pair, to which partners encrypt their files.")
+app.add_typer(keys, name="keys")
+
+
+@keys.command("make")
+def make_keys(
+    expires: Annotated[str, typer.Option(help="How long it is valid, as gpg takes it: 2y, 18m, never.")] = "2y",
+) -> None:
+    """Make the key pair of this workspace, once; the private key goes into `pgp.key_file`, readable by you alone.
+
+    The passphrase is taken from the environment variable that `pgp.passphrase_env` names (BSYNC_PGP_PASSPHRASE); without one the
+    key is not protected by itself.
+    """
+    from bsync_assets.transport.pgp import PgpError, make_key
+
+    catalog = open_workspace()
+    settings = catalog.settings
+    if settings.pgp.key_file is None:
+        raise Stop("bsync.yaml names no pgp.key_file to write the private key to", 2)
+    file = catalog.home / settings.pgp.key_file
+    if file.exists():
+        raise Stop(f"{file} exists; a key that files may be encrypted to is never written over")
+    try:
+        private = make_key(
+            settings.account.name, settings.mail.sender, os.environ.get(settings.pgp.passphrase_env or "") or None, expires
+        )
+    except PgpError as error:
+        raise Stop(str(error)) from None
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
+        out.write(private)
+    print(f"private key in {file}: keep a copy of it elsewhere; `bsync keys export` prints what partners need")
+
+
+@keys.command("export")
+def export_key(
+    partner: Annotated[str | None, typer.Option("--partner", help="The key of this partner, if it has one of its own.")] = None,
+) -> None:
+    """Print the public key, in armored text, for partners to encrypt their files to."""
+    from bsync_assets.assets.inbound_files import private_key
+    from bsync_assets.transport.pgp import PgpError, load_key, public_part
+
+    catalog = open_workspace()
+    if partner is not None and partner not in catalog.partners:
+        raise Stop(f"there is no partner {partner!r}, only {', '.join(catalog.partners)}", 2)
+    try:
+        key = private_key(catalog, partner) if partner else load_key(catalog.settings.pgp, catalog.home)
+        if key is None:
+            raise Stop("there is no private key yet; `bsync keys make` makes one")
+        print(public_part(key), end="")
+    except PgpError as error:
+        raise Stop(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from bsync_assets.catalog.models import (
     Mapping,
     Partner,
     PgpSettings,
+    Retention,
     Segment,
     ServeSettings,
     Settings,
@@ -257,7 +258,14 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 #: Fields that hold an item, or a list of items, of their own kind: read one by one, each with its mistakes.
 _NESTED: dict[type[BaseModel], dict[str, type[BaseModel]]] = {
-    Settings: {"account": Account, "mail": MailSettings, "serve": ServeSettings, "pgp": PgpSettings, "limits": Limits},
+    Settings: {
+        "account": Account,
+        "mail": MailSettings,
+        "serve": ServeSettings,
+        "pgp": PgpSettings,
+        "limits": Limits,
+        "retention": Retention,
+    },
     Partner: {"sync": Sync, "pgp": PgpSettings},
 }
 _NESTED_LISTS: dict[type[BaseModel], dict[str, type[BaseModel]]] = {Destination: {"segments": Mapping}}

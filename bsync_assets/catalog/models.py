@@ -132,6 +132,16 @@ class ServeSettings(_Item):
     denied_ids: tuple[Annotated[str, _only(r"(0|[1-9][0-9]{0,9}):.+", "an ID like 1001:abc")], ...] = ()
 
 
+class Retention(_Item):
+    """How long what is kept, in days; months count as 30 (PRV-043 to PRV-04D)."""
+
+    inbound_files_days: Days = 30
+    outbound_files_days: Days = 8
+    raw_rows_days: Days = 60
+    figures_days: Days = 390
+    event_log_days: Days = 90  # of Dagster
+
+
 class Settings(_Item):
     """`bsync.yaml`. `inbox` and `outbox` are folders of the workspace or URLs; `late_days` in days."""
 
@@ -143,6 +153,7 @@ class Settings(_Item):
     serve: ServeSettings = ServeSettings()
     pgp: PgpSettings = PgpSettings(key_file="keys/platform.asc", key_env="BSYNC_PGP_KEY", passphrase_env="BSYNC_PGP_PASSPHRASE")
     limits: Limits = Limits()
+    retention: Retention = Retention()
 
 
 class Sync(_Item):

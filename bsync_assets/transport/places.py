@@ -70,7 +70,8 @@ class Place(Protocol):
     def files(self, prefix: str = "") -> Iterator[Found]:
         """The regular files below the folder `prefix` at any depth, in no certain order; no folder, no files.
 
-        Hidden files and links are passed over, links to folders are not followed.
+        Hidden files and links are passed over, links to folders are not followed. A bucket may hold names that are no proper ones
+        (`proper_name`): they are listed, to be recorded, and cannot be read.
         """
 
     def size(self, name: str) -> int | None:
@@ -156,9 +157,14 @@ def fetch(place: Place, file: Found, target: Path, *, max_bytes: int | None = No
     return content.hexdigest()
 
 
+def is_proper_name(name: str) -> bool:
+    """Whether a name stays below its place: no `..`, no absolute path, no NUL, no empty part."""
+    return "\0" not in name and not any(part in ("", ".", "..") for part in name.split("/"))
+
+
 def proper_name(name: str) -> str:
-    """The name, if it stays below its place; raises PlaceError for `..`, absolute paths, NUL and empty parts."""
-    if not name or "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
+    """The name, if it is a proper one; raises PlaceError if not."""
+    if not is_proper_name(name):
         raise PlaceError(f"{name[:200]!r} is not the name of a file below a place")
     return name
 

@@ -85,7 +85,7 @@ class Bucket:
             for page in pages:
                 for entry in page.get("Contents", ()):
                     name = str(entry["Key"])[len(self._prefix) :]
-                    if name and not any(part.startswith(".") or not part for part in name.split("/")):
+                    if name and not name.endswith("/") and not any(_is_hidden(part) for part in name.split("/")):
                         yield Found(name, entry["Size"], entry["LastModified"].replace(tzinfo=None), entry["ETag"].strip('"'))
 
     def size(self, name: str) -> int | None:
@@ -142,3 +142,7 @@ class Bucket:
 
     def _key(self, name: str) -> str:
         return self._prefix + proper_name(name)
+
+
+def _is_hidden(part: str) -> bool:
+    return part.startswith(".") and part not in (".", "..")

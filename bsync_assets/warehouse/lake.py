@@ -59,7 +59,7 @@ def attach(con: duckdb.DuckDBPyConnection, home: Path) -> None:
         load_extension(con, extension)
     con.execute(
         "ATTACH " + quoted(f"ducklake:sqlite:{folder / 'catalog.sqlite'}") + " AS lake (DATA_PATH " + quoted(folder / "data")
-        + ", DATA_INLINING_ROW_LIMIT 0, META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 5000)"
+        + ", DATA_INLINING_ROW_LIMIT 0, META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 5000, OVERRIDE_DATA_PATH true)"
     )  # fmt: skip
     _create_missing_tables(con)
 

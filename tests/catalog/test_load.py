@@ -158,6 +158,13 @@ def test_defaults(tmp_path: Path) -> None:
             "files_per_day": 50_000,
             "seconds_per_file": 3600.0,
         },
+        "retention": {
+            "inbound_files_days": 30,
+            "outbound_files_days": 8,
+            "raw_rows_days": 60,
+            "figures_days": 390,
+            "event_log_days": 90,
+        },
     }
     assert catalog.partners == {}
     assert catalog.data_sources[1001].model_dump() == {

@@ -25,7 +25,7 @@ from bsync_assets.exchange.namespaces import DEVICE_DPIDS
 from bsync_assets.transport import store
 from bsync_assets.transport.drops import Dropped, dropped_files, processed_name
 from bsync_assets.transport.pgp import PgpKey, load_key
-from bsync_assets.transport.places import Place, PlaceError, TransferRefused, fetch, open_place
+from bsync_assets.transport.places import Place, PlaceError, TransferRefused, fetch, is_proper_name, open_place
 from bsync_assets.warehouse.lake import fetch_all, lake_folder, replace_day, transaction
 from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import BY_NAME
@@ -180,6 +180,8 @@ def _take_in(catalog: Catalog, partner: str, place: Place, file: Dropped) -> dic
         reason = registry_refusal(catalog, partner, name)
     except NameRefused as refusal:
         reason = refusal.code
+    if not is_proper_name(file.found.name):  # `..` in a key on S3: whatever it would lead to, it is not read
+        return row | {"status": "refused", "reject_reason": reason or "bad_date_folder"}
     packed = name is not None and (name.compression or name.encryption)
     folder = kept_files(catalog.home)
     draft = store.draft_path(folder)
