@@ -62,9 +62,10 @@ def main() -> None:
     try:
         code = app(standalone_mode=False, prog_name="bsync")
     except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
-        see = f"; see {context.command_path} --help" if context is not None else ""
-        _complain(error.format_message().rstrip(".") + see)
+        sentence, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
+        if context is not None:
+            sentence += f"{' See' if sentence.endswith('?') else '; see'} {context.command_path} --help"
+        _complain(sentence)
         code = error.exit_code
     except typer.Abort:
         _complain("stopped")
@@ -73,11 +74,11 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
-        sentence = _known_error(error)
-        if sentence is None:
+        known = _known_error(error)
+        if known is None:
             raise
-        _complain(sentence[0])
-        code = sentence[1]
+        sentence, code = known
+        _complain(sentence)
     sys.exit(code)
 
 
@@ -580,6 +581,100 @@ def _show_explanation(explanation: Explanation, as_json: bool) -> None:
             print(f"  {text}\n  {' ' * (column - 1)}^")
         print(f"{explanation.refused.what} ({explanation.refused.rule}): {explanation.refused.meaning}")
     raise typer.Exit(0 if explanation.refused is None else 1)
+
+
+@contextmanager
+def _reading(day: date | None) -> Iterator[tuple[Any, Catalog, date]]:
+    """(connection to the lake, catalog, day) for commands that only look; the day is the last one run unless given."""
+    import duckdb
+
+    from bsync_assets.warehouse.lake import attach
+    from bsync_assets.warehouse.publish import last_day_run
+
+    catalog = open_workspace()
+    day = day or last_day_run(catalog.home)
+    if day is None:
+        raise Stop("no day was run yet")
+    with duckdb.connect() as con:
+        attach(con, catalog.home)
+        yield con, catalog, day
+
+
+def _print_answer(answer: Mapping[str, Any], lines: Sequence[str], as_json: bool) -> None:
+    print(json.dumps(answer, default=str) if as_json else "\n".join(lines))
+
+
+@app.command("why")
+def why(
+    segment: Annotated[int, typer.Option("--segment", "-s", help="ID of the segment.")],
+    profile: Annotated[str, typer.Option("--id", help="The ID, like 0:0123... or 1002:ann.", metavar="DPID:ID")],
+    day: LatestDayOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Why an ID is, or is not, in a segment: down to trait, realization, file and line, time to live, link and opt-out."""
+    from bsync_assets.assets.segment_members.why import in_words, why_member
+
+    dpid, colon, name = profile.partition(":")
+    if not colon or not dpid.isdecimal() or not name:
+        raise Stop(f"expected an ID like 0:0123... or 1002:ann, got {profile!r}", 2)
+    with _reading(day) as (con, catalog, of_day):
+        try:
+            answer = why_member(con, catalog, segment, (int(dpid), name), of_day)
+        except LookupError as error:
+            raise Stop(str(error.args[0]), 2) from None
+    _print_answer(answer, in_words(answer), as_json)
+
+
+preview = typer.Typer(no_args_is_help=True, help="What a segment or trait rule would do, before it goes live.")
+app.add_typer(preview, name="preview")
+
+
+@preview.command("segment")
+def preview_segment_(
+    expression: Annotated[str, typer.Argument(help="A segment expression, like '1T AND NOT 2T'.")],
+    segment: Annotated[int | None, typer.Option("--segment", "-s", help="Compare with it, and merge as it does.")] = None,
+    day: LatestDayOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Who would be in it now, compared with the segment as it is, and how many of them each destination could be told of."""
+    from bsync_assets.assets.segment_members.preview import preview_segment
+    from bsync_assets.rules.expressions import RuleError
+
+    with _reading(day) as (con, catalog, of_day):
+        try:
+            answer = preview_segment(con, catalog, expression, of_day, segment)
+        except RuleError as error:
+            raise Stop(f"the expression is refused: {error}", 2) from None
+        except LookupError as error:
+            raise Stop(str(error.args[0]), 2) from None
+    reach = answer["addressable"]
+    lines = [f"{answer['members']} members at the end of {of_day}: {answer['devices']} devices, {answer['people']} people"]
+    if segment is not None:
+        moves = f"{answer['kept']} stay, {answer['gained']} come, {answer['lost']} go"
+        lines.append(f"segment {segment} has {answer['current']}: {moves}")
+    lines += [f"destination {number} could be told of {count}" for number, count in reach.items()]
+    _print_answer(answer, lines, as_json)
+
+
+@preview.command("rule")
+def preview_rule_(
+    rule: Annotated[str, typer.Argument(help="A trait rule, like 'page == \"tent guide\"'.")],
+    days: Annotated[int, typer.Option("--days", min=1, help="How many days of visits to look at.")] = 7,
+    day: LatestDayOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How many of the last days' visits would realize a rule-based trait with this rule."""
+    from bsync_assets.assets.segment_members.preview import preview_rule
+    from bsync_assets.rules.expressions import RuleError
+
+    with _reading(day) as (con, _, of_day):
+        try:
+            answer = preview_rule(con, rule, of_day, days)
+        except RuleError as error:
+            raise Stop(f"the rule is refused: {error}", 2) from None
+    visits = f"{answer['realizations']} of {answer['events']} visits from {answer['first']} to {of_day}"
+    lines = [f"{visits} would realize it, by {answer['devices']} devices"]
+    _print_answer(answer, lines, as_json)
 
 
 @app.command("import")
