@@ -677,6 +677,27 @@ def preview_rule_(
     _print_answer(answer, lines, as_json)
 
 
+@app.command()
+def status(as_json: JsonOption = False) -> None:
+    """How the workspace stands: days and partners, late or missing files, files that wait for a run, receipts not sent."""
+    from bsync_assets.status import workspace_status
+
+    found = workspace_status(open_workspace())
+    if as_json:
+        print(json.dumps(found, default=json_value))
+        return
+    if found["days"]:
+        print_rows(found["days"], list(found["days"][0]))
+    else:
+        print("no day was run yet")
+    waiting = found["waiting"]
+    if waiting["days"]:
+        span = f"{waiting['days'][0]} to {waiting['days'][-1]}" if len(waiting["days"]) > 1 else str(waiting["days"][0])
+        print(f"waiting for a run: files of {', '.join(waiting['partners'])}, {span}")
+    for mail in found["unsent"]:
+        print(f"not sent: {mail['kind']} of {mail['partner']}, {mail['day']}: {mail['last_error'] or 'not tried yet'}")
+
+
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="JSON, one object per line.", exists=True, dir_okay=False)],

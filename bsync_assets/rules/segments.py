@@ -64,6 +64,14 @@ class SegmentRule(NamedTuple):
     expression: Expression
 
 
+def term_text(term: Term) -> str:
+    """A term in its plainest spelling."""
+    if isinstance(term, Has):
+        return f"{term.trait}T"
+    window = f" {term.window[0]} {term.window[1]}D" if term.window else ""
+    return f"FREQUENCY([{', '.join(f'{trait}T' for trait in term.traits)}]{window}) {term.op} {term.count}"
+
+
 def named_traits(rule: SegmentRule) -> set[int]:
     """The traits that an expression names, folders as such."""
     return {trait for term in rule.terms for trait in ((term.trait,) if isinstance(term, Has) else term.traits)}

@@ -70,10 +70,15 @@ def judge(con: duckdb.DuckDBPyConnection, judged: Sequence[Definition], day: dat
 
     Reads `place` and the views `traits_now` and `counts_now`.
     """
-    facts = list(dict.fromkeys(fact for definition in judged for fact in definition.rule.facts))
-    having = _holding(con, [fact for fact in facts if isinstance(fact, Held)])
-    having |= _counting(con, [fact for fact in facts if isinstance(fact, Counted)], day)
+    having = find_facts(con, [fact for definition in judged for fact in definition.rule.facts], day)
     return [members(definition.rule, having) for definition in judged]
+
+
+def find_facts(con: duckdb.DuckDBPyConnection, facts: Iterable[Fact], day: date) -> dict[Fact, BitMap]:
+    """The units of `place` that have each fact at the end of `day`."""
+    distinct = list(dict.fromkeys(facts))
+    having = _holding(con, [fact for fact in distinct if isinstance(fact, Held)])
+    return having | _counting(con, [fact for fact in distinct if isinstance(fact, Counted)], day)
 
 
 def _holding(con: duckdb.DuckDBPyConnection, facts: Sequence[Held]) -> dict[Fact, BitMap]:

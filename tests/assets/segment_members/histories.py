@@ -145,7 +145,7 @@ class World:
             for ((dpid, profile), trait), count in visits.items()
         ]
         out = [
-            {"dpid": dpid, "id": profile, "at": _noon(day), "change": "added", "reason": None}
+            {"dpid": dpid, "id": profile, "kind": "account", "opted_out_at": _noon(day), "change": "added", "reason": None}
             for dpid, profile in set(happened.opt_outs)
         ]
         newest = {(row["dpid"], row["id"], row["device_id"]): row for row in links}
