@@ -266,9 +266,13 @@ def serve(
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every call, without IDs.")] = False,
 ) -> None:
     """Answer the calls of visitors' browsers: ID syncs, visits, opt-outs. The daily run takes in what was answered."""
+    from bsync_assets.sync_server.serve import CannotListenError
     from bsync_assets.sync_server.serve import serve as run_server
 
-    run_server(open_workspace().home, host, port, workers, demo_page, verbose)
+    try:
+        run_server(open_workspace().home, host, port, workers, demo_page, verbose)
+    except CannotListenError as error:
+        raise Stop(str(error)) from None
 
 
 @app.command()
@@ -687,7 +691,7 @@ def status(as_json: JsonOption = False) -> None:
         print(json.dumps(found, default=json_value))
         return
     if found["days"]:
-        print_rows(found["days"], list(found["days"][0]))
+        print_rows([day | {"missing": "MISSING" if day["missing"] else ""} for day in found["days"]], list(found["days"][0]))
     else:
         print("no day was run yet")
     waiting = found["waiting"]

@@ -1,4 +1,4 @@
-"""Starting `bsync serve` as a process of its own, and reading what it kept."""
+"""Starting `bsync serve` as a process of its own, calling it, and reading what it kept."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 
+Process = subprocess.Popen[bytes]
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -25,12 +27,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def service(home: Path, *options: str, preexec: Any = None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """`bsync serve` on a port of 127.0.0.1; answers (address, process). Stopped at the end if it still runs; its log is serve.log."""
-    port = free_port()
+def service(home: Path, *options: str, port: int | None = None) -> Iterator[tuple[str, Process]]:
+    """`bsync serve` on a port of 127.0.0.1: (address, process). Stopped at the end if it still runs; logs to serve.log."""
+    port = port or free_port()
     command = [sys.executable, "-m", "bsync_assets.cli", "serve", "--port", str(port), *options]
     with open(home / "serve.log", "ab") as log:
-        process = subprocess.Popen(command, env=os.environ | {"BSYNC_HOME": str(home)}, stderr=log, preexec_fn=preexec)
+        process = subprocess.Popen(command, env=os.environ | {"BSYNC_HOME": str(home)}, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
         _wait(address, process, home)
@@ -38,19 +40,17 @@ def service(home: Path, *options: str, preexec: Any = None) -> Iterator[tuple[st
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(30)
 
 
-def _wait(address: str, process: subprocess.Popen[bytes], home: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+def _wait(address: str, process: Process, home: Path) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and process.poll() is None:
         try:
             if httpx.get(f"{address}/healthz").status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
-        if process.poll() is not None:
-            break
     raise AssertionError((home / "serve.log").read_text())
 
 
@@ -60,3 +60,14 @@ def kept(home: Path) -> list[dict[str, Any]]:
     for path in sorted((home / "lake" / "events").glob("date=*/*.jsonl")):
         records += [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
     return sorted(records, key=lambda record: str(record["at"]))
+
+
+def exchange(address: str, request: bytes, timeout: float = 20) -> bytes:
+    """What the service answers to bytes that no client library would send."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout) as connection:
+        connection.sendall(request)
+        answer = bytearray()
+        while chunk := connection.recv(65536):
+            answer += chunk
+    return bytes(answer)

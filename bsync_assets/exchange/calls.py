@@ -101,15 +101,16 @@ def parse_call(target: str | bytes, body: bytes = b"", resolve: Resolve = any_so
     call, query = _call_and_query(raw)
     if body:
         query += b"&" + body
-    if not _WELL_ENCODED.fullmatch(query):
-        return Call(call, errors=(_BAD_ENCODING,), refused="bad_encoding")
     pairs = [(key, value) for key, _, value in (pair.partition(b"=") for pair in query.split(b"&") if pair)]
+    dropped = Call(call, errors=(_BAD_ENCODING,), refused="bad_encoding", wants_json=(b"d_rtbd", b"json") in pairs)  # IDS-83
+    if not _WELL_ENCODED.fullmatch(query):
+        return dropped
     try:
         query.decode()
         return _read(call, [(unquote_to_bytes(key).decode(), value, unquote_to_bytes(value).decode()) for key, value in pairs],
                      resolve)  # fmt: skip
     except UnicodeDecodeError:
-        return Call(call, errors=(_BAD_ENCODING,), refused="bad_encoding")
+        return dropped
 
 
 def _call_and_query(raw: bytes) -> tuple[str, bytes]:

@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from bsync_assets.catalog.models import Catalog
 from bsync_assets.exchange.calls import NotACall, parse_call
@@ -53,12 +54,18 @@ class Service:
         self.metrics = Metrics()
         self.capture = Capture(catalog.home, PrivateSignals(catalog).judge, self.known.settle)
 
-    async def calls(self, request: Request) -> Response:
-        """Every path that is not one of operations: a call, or 404."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Every path that is not one of operations. No router: its patterns do not take every path that a call can have."""
+        if scope["type"] == "http":
+            response = await self.answer(Request(scope, receive))
+            await response(scope, receive, send)
+
+    async def answer(self, request: Request) -> Response:
+        """The response to a call, after it is on disk; 404 for what is none."""
         began = time.perf_counter()
         scope = request.scope
         target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
-        if request.method == "HEAD":
+        if request.method not in ("GET", "POST"):
             return self._reject(405)
         if len(target) > MAX_GET:
             return self._reject(414)
@@ -207,7 +214,8 @@ def create_app(catalog: Catalog, demo_page: bool = False) -> Starlette:
             log.info("stopped", extra={"pid": os.getpid()})
 
     routes = [Route("/healthz", service.healthz), Route("/metrics", service.show_metrics)]
-    routes.append(Route("/{rest:path}", service.calls, methods=["GET", "POST"]))
     app = Starlette(routes=routes, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    app.router.default = service
     app.state.service = service
     return app

@@ -14,7 +14,7 @@ class Metrics:
     """The counts of one process."""
 
     def __init__(self) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self.calls = Counter("bsync_calls", "Answered calls.", ["call", "outcome"], registry=self._registry)
         self.errors = Counter("bsync_call_errors", "Codes in answers.", ["code"], registry=self._registry)
