@@ -269,6 +269,8 @@ def serve(
     from bsync_assets.sync_server.serve import CannotListenError
     from bsync_assets.sync_server.serve import serve as run_server
 
+    if demo_page:
+        console().print(f"The demonstration is at http://127.0.0.1:{port}/demo")
     try:
         run_server(open_workspace().home, host, port, workers, demo_page, verbose)
     except CannotListenError as error:

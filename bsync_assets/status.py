@@ -1,0 +1,45 @@
+"""`bsync status`: how a workspace stands. Days that were run, what came and was answered, what waits, what could not be sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from bsync_assets import connect
+from bsync_assets.assets.arrivals import new_arrivals
+from bsync_assets.catalog import Catalog
+from bsync_assets.sqlfiles import one, sql
+from bsync_assets.warehouse.lake import fetch_all
+from bsync_assets.warehouse.publish import published_file
+
+SHOWN_DAYS = 7
+
+
+def workspace_status(catalog: Catalog) -> dict[str, Any]:
+    """{"last_day_run", "days": one row per recent day and partner, "waiting": {"days", "partners"} of files not seen by a run,
+    "unsent": messages with what the mail server said last}.
+    """
+    status: dict[str, Any] = {"last_day_run": None, "days": [], "unsent": []}
+    if published_file(catalog.home).exists():
+        with connect(catalog.home) as views:
+            status["last_day_run"] = one(views, "SELECT max(day) FROM runs")
+            wanted = {"days": SHOWN_DAYS, "partners": list(catalog.partners)}
+            status["days"] = fetch_all(views, sql(__file__, "status.sql"), wanted)
+            status["unsent"] = fetch_all(
+                views,
+                "SELECT day, partner, kind, recipients, attempts, last_error, next_try FROM mail_outbox WHERE status <> 'sent' "
+                "ORDER BY ALL",
+            )
+    status["waiting"] = _waiting(catalog, status["last_day_run"])
+    return status
+
+
+def _waiting(catalog: Catalog, last: date | None) -> dict[str, list[Any]]:
+    """Days and partners of files that no run has seen: those that are late, and those right after the last day run."""
+    today = datetime.now(UTC).date()
+    next_days = (last or catalog.settings.account.start) + timedelta(days=catalog.settings.late_days)
+    found = [arrivals for day in {today, min(today, next_days)} if (arrivals := new_arrivals(catalog, day)) is not None]
+    return {
+        "days": sorted({day for arrivals in found for day in arrivals.days}),
+        "partners": sorted({partner for arrivals in found for partner in arrivals.partners}),
+    }
