@@ -30,6 +30,7 @@ CATALOG: dict[str, list[dict[str, Any]]] = {
     "traits": [
         {"id": 24, "data_source": 1001, "ttl_days": 30},
         {"id": 25, "data_source": 1001, "ttl_days": 0},
+        {"id": 26, "data_source": 1001, "ttl_days": 30, "kind": "rule", "rule": "page == home"},
     ],
 }
 
@@ -106,6 +107,14 @@ def test_trt_084_a_realization_after_the_end_begins_a_new_life(home: Path) -> No
     (held,) = _base(home, "profile_traits")
     # 28 November lasts until 29 December, so the last two are a life of their own
     assert (held["first_realized"], held["last_realized"]) == (datetime(2025, 12, 31, 10), datetime(2026, 1, 3, 10))
+
+
+def test_trt_067_trt_084_visits_count_by_date_in_the_life_that_holds(home: Path) -> None:
+    told = [("2026-01-03", 2), ("2026-01-03", 1), ("2025-12-31", 4), ("2025-11-01", 8)]
+    _import(home, [_trait(f"{day}T10:0{n}:00Z", trait_id=26, count=count) for n, (day, count) in enumerate(told)])
+    _import(home, [_trait("2025-12-31T22:00:00Z", trait_id=26), _trait("2026-01-03T10:00:00Z")])
+
+    assert {row["date"].isoformat(): row["count"] for row in _base(home, "trait_counts")} == {"2026-01-03": 3, "2025-12-31": 5}
 
 
 def test_trt_085_a_platform_id_is_known_by_its_traits_unless_its_activity_is_told(home: Path) -> None:

@@ -113,6 +113,7 @@ _STATES = {
     "id_links": "id_links.sql",
     "email_links": "email_links.sql",
     "profile_traits": "profile_traits.sql",
+    "trait_counts": "trait_counts.sql",  # of the lives that profile_traits tells apart
     "opt_outs": "opt_outs.sql",
     "activity": "activity.sql",
 }
@@ -253,6 +254,7 @@ def _check(con: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
     con.register("trait", pa.table({
         "trait_id": pa.array([trait.id for trait in traits], pa.int64()),
         "data_source": pa.array([trait.data_source for trait in traits], pa.int64()),
+        "kind": pa.array([trait.kind for trait in traits], pa.string()),
         "ttl_days": pa.array([trait.ttl_days for trait in traits], pa.int64()),
     }))  # fmt: skip
     wrong = con.execute(sql(__file__, "misfits.sql") + " LIMIT " + str(MOST_COMPLAINTS)).fetchall()
