@@ -27,6 +27,7 @@ from bsync_assets.catalog.models import Catalog
 from bsync_assets.exchange.calls import NotACall, parse_call
 from bsync_assets.sync_server.capture import BusyError, Capture, NotKeptError
 from bsync_assets.sync_server.decide import HELD_COOKIE, HOLD, MESSAGES, UUID_COOKIE, UUID_COOKIE_DAYS, Answer, Visit, decide
+from bsync_assets.sync_server.demo_page import DemoPage, with_stand_ins
 from bsync_assets.sync_server.known import Known
 from bsync_assets.sync_server.metrics import Metrics
 from bsync_assets.sync_server.policy import Policy
@@ -197,9 +198,12 @@ def _json(answer: Answer) -> bytes:
     return json.dumps(shown, separators=(",", ":")).encode()
 
 
-def create_app(catalog: Catalog, demo_page: bool = False) -> Starlette:
-    """The service of one workspace, as an ASGI application; `demo_page` adds the page that plays the whole story."""
-    service = Service(catalog)
+def create_app(catalog: Catalog, stand_in: str | None = None) -> Starlette:
+    """The service of one workspace, as an ASGI application.
+
+    `stand_in` adds the page that plays the whole story, with an address of this service that stands for the partners.
+    """
+    service = Service(catalog if stand_in is None else with_stand_ins(catalog, stand_in))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -214,6 +218,8 @@ def create_app(catalog: Catalog, demo_page: bool = False) -> Starlette:
             log.info("stopped", extra={"pid": os.getpid()})
 
     routes = [Route("/healthz", service.healthz), Route("/metrics", service.show_metrics)]
+    if stand_in is not None:
+        routes += DemoPage(catalog).routes()
     app = Starlette(routes=routes, lifespan=lifespan)
     app.router.redirect_slashes = False
     app.router.default = service

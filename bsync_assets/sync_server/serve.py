@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from bsync_assets.catalog import workspace_home
 from bsync_assets.workspace import open_catalog
 
-_DEMO_PAGE = "BSYNC_SERVE_DEMO_PAGE"  # to the workers, which start anew
+_STAND_IN = "BSYNC_SERVE_STAND_IN"  # to the workers, which start anew
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message", "taskName"}
 
 
@@ -40,7 +40,7 @@ def app() -> Starlette:
     """What each worker runs: the service of the workspace that BSYNC_HOME names."""
     from bsync_assets.sync_server.app import create_app
 
-    return create_app(open_catalog(workspace_home()), demo_page=_DEMO_PAGE in os.environ)
+    return create_app(open_catalog(workspace_home()), os.environ.get(_STAND_IN))
 
 
 class CannotListenError(RuntimeError):
@@ -58,7 +58,7 @@ def serve(home: Path, host: str, port: int, workers: int, demo_page: bool, verbo
         raise CannotListenError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
     os.environ["BSYNC_HOME"] = str(home)
     if demo_page:
-        os.environ[_DEMO_PAGE] = "1"
+        os.environ[_STAND_IN] = f"http://localhost:{port}"
     level = "DEBUG" if verbose else "INFO"
     logs = {
         "version": 1,
