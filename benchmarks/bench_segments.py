@@ -31,15 +31,16 @@ from bsync_assets.warehouse.lake import attach
 TRAITS, SEGMENTS, SAMPLED = 5_000, 2_000, 50
 FIRST, DAY = date(2026, 1, 1), date(2026, 1, 2)
 
-_PROFILES = """
-    SELECT
-        0 AS dpid,
-        lpad(hash(profile)::VARCHAR, 38, '0') AS id,
-        -- Zipf: the rank of a trait drawn with a chance of one in its rank
-        CAST(floor(exp(random() * ln($traits + 1))) AS BIGINT) AS trait_id,
-        700 AS data_source
-    FROM range($rows) AS t (row), (SELECT row % $profiles AS profile)
+_HELD = """
+    SELECT DISTINCT
+        number,
+        -- Zipf: a trait is drawn with a chance of one in its rank
+        CAST(floor(exp(random() * ln($traits + 1))) AS BIGINT) AS trait_id
+    FROM who
+    CROSS JOIN range(13)
+    WHERE number // ((1 << 64)::HUGEINT // $parts) = $part
 """
+_PARTS = 20
 
 
 def _catalog(home: Path, chance: random.Random) -> Catalog:
@@ -68,27 +69,33 @@ def _catalog(home: Path, chance: random.Random) -> Catalog:
 def _fill(con: duckdb.DuckDBPyConnection, profiles: int) -> None:
     """The state before, and a day on which 1 % of the profiles lose a trait or gain one."""
     con.execute("SELECT setseed(0.5)")
-    con.execute("CREATE TEMP TABLE drawn AS SELECT DISTINCT * FROM (" + _PROFILES + ")",
-                {"traits": TRAITS, "rows": profiles * 13, "profiles": profiles})  # fmt: skip
-    noon = "TIMESTAMP '2025-12-31 12:00'"
-    stamps = f"{noon} AS first_realized, {noon} AS last_realized, TIMESTAMP '2026-05-01' AS expires_at"
-    con.execute(f"CREATE TEMP TABLE held AS SELECT *, {stamps} FROM drawn")
-    con.execute("DROP TABLE drawn")
     con.execute(
-        "INSERT INTO lake.main.profile_traits_base BY NAME SELECT $as_of::DATE AS as_of, * FROM held ORDER BY id, trait_id",
-        {"as_of": FIRST - timedelta(days=1)},
+        "CREATE TEMP TABLE who AS SELECT hash(profile) AS number FROM range($profiles) AS t (profile)", {"profiles": profiles}
     )
+    noon = "TIMESTAMP '2025-12-31 12:00'"
+    con.execute("BEGIN")
+    for part in range(_PARTS):
+        con.execute(
+            f"""
+            INSERT INTO lake.main.profile_traits_base BY NAME
+            SELECT DATE '{FIRST - timedelta(days=1)}' AS as_of, 0 AS dpid, lpad(number::VARCHAR, 38, '0') AS id, trait_id,
+                700 AS data_source, {noon} AS first_realized, {noon} AS last_realized, TIMESTAMP '2026-05-01' AS expires_at
+            FROM ({_HELD})
+            ORDER BY number, trait_id
+        """,
+            {"traits": TRAITS, "part": part, "parts": _PARTS},
+        )
+    con.execute("COMMIT")
     con.execute(f"""
         INSERT INTO lake.main.profile_traits_changes BY NAME
-        SELECT DISTINCT ON (dpid, id) DATE '{DAY}' AS day, *, 'removed' AS change, 'ttl' AS reason FROM held
+        SELECT DISTINCT ON (dpid, id) DATE '{DAY}' AS day, * EXCLUDE (as_of), 'removed' AS change, 'ttl' AS reason FROM lake.main.profile_traits_base
         WHERE hash(id) % 200 = 0
         UNION ALL BY NAME
         SELECT DISTINCT ON (dpid, id)
-            DATE '{DAY}' AS day, * REPLACE (1 + hash(id, 7) % {TRAITS} AS trait_id), 'added' AS change
-        FROM held
+            DATE '{DAY}' AS day, * EXCLUDE (as_of) REPLACE (1 + hash(id, 7) % {TRAITS} AS trait_id), 'added' AS change
+        FROM lake.main.profile_traits_base
         WHERE hash(id) % 200 = 1
     """)
-    con.execute("DROP TABLE held")
 
 
 def _plain(con: duckdb.DuckDBPyConnection, catalog: Catalog) -> float:

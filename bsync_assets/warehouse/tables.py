@@ -315,6 +315,17 @@ TABLES: tuple[Table, ...] = (
         "id_links_changes",
     ),
     Table(
+        "partner_sources",
+        "daily",
+        "The data sources of partners that we sync with over HTTP: a link to one of them is a link with the partner (IDS-88).",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            dpid BIGINT: data source that the partner owns
+        """),
+        ("day", "partner", "dpid"),
+    ),
+    Table(
         "email_links",
         "state",
         "Hashed e-mails of customer IDs, as of the last day run.",
@@ -383,6 +394,58 @@ TABLES: tuple[Table, ...] = (
             removed BIGINT: IDs that left on the day
         """),
         ("day", "segment_id"),
+    ),
+    Table(
+        "trait_populations",
+        "daily",
+        "How many profiles hold each trait at the end of the day, and realized it in the days up to it (SEG-060, SEG-061).",
+        _columns(f"""
+            {_DAY}
+            trait_id BIGINT: the trait
+            kind VARCHAR: device or person
+            population BIGINT: profiles that hold the trait
+            unique_1 BIGINT: profiles that realized it on the day
+            unique_7 BIGINT: profiles that realized it in the last 7 days
+            unique_14 BIGINT: profiles that realized it in the last 14 days
+            unique_30 BIGINT: profiles that realized it in the last 30 days
+            unique_60 BIGINT: profiles that realized it in the last 60 days
+            unique_90 BIGINT: profiles that realized it in the last 90 days
+            total_1 BIGINT: visits that realized it; 0 for onboarded traits, on the day
+            total_7 BIGINT: visits that realized it; 0 for onboarded traits, in the last 7 days
+            total_14 BIGINT: visits that realized it; 0 for onboarded traits, in the last 14 days
+            total_30 BIGINT: visits that realized it; 0 for onboarded traits, in the last 30 days
+            total_60 BIGINT: visits that realized it; 0 for onboarded traits, in the last 60 days
+            total_90 BIGINT: visits that realized it; 0 for onboarded traits, in the last 90 days
+        """),
+        ("day", "trait_id", "kind"),
+    ),
+    Table(
+        "segment_populations",
+        "daily",
+        "How many IDs were in each segment at the end of any of the days up to this one (SEG-062).",
+        _columns(f"""
+            {_DAY}
+            segment_id BIGINT: the segment
+            members_1 BIGINT: IDs that were in it on the day
+            members_7 BIGINT: IDs that were in it in the last 7 days
+            members_14 BIGINT: IDs that were in it in the last 14 days
+            members_30 BIGINT: IDs that were in it in the last 30 days
+            members_60 BIGINT: IDs that were in it in the last 60 days
+            members_90 BIGINT: IDs that were in it in the last 90 days
+        """),
+        ("day", "segment_id"),
+    ),
+    Table(
+        "segment_overlaps",
+        "state",
+        "How many IDs two segments share, as of the last day run; pairs that share none are left out (SEG-064).",
+        _columns("""
+            segment_id BIGINT: the one segment
+            other_id BIGINT: the other, of greater ID
+            shared BIGINT: IDs that are in both
+        """),
+        ("segment_id", "other_id"),
+        "segment_overlaps_changes",
     ),
     Table(
         "catalog_versions",
@@ -569,6 +632,23 @@ TABLES: tuple[Table, ...] = (
             finished_at TIMESTAMP: when the day was finished (UTC)
         """),
         ("day", "run_id"),
+    ),
+)
+
+#: Views over other views, each with its query in `<name>.sql` next to this file.
+VIEWS: tuple[Table, ...] = (
+    Table(
+        "partner_syncs",
+        "view",
+        "Which visitors are linked with which partner, which are not, and since when; those that opted out or are gone are left out.",
+        _columns(f"""
+            {_PARTNER}
+            device_id VARCHAR: the visitor's platform ID
+            is_linked BOOLEAN: whether one of the partner's IDs is linked to it
+            since TIMESTAMP: when the first of its links was seen; without one, when the visitor was first seen
+            last_seen TIMESTAMP: when a link, or without one the visitor, was last seen
+        """),
+        ("partner", "device_id"),
     ),
 )
 

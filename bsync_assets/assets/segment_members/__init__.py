@@ -32,6 +32,7 @@ from bsync_assets.assets.segment_members.judging import (
     register,
     register_sets,
 )
+from bsync_assets.assets.segment_members.populations import count_populations
 from bsync_assets.catalog.models import Catalog
 from bsync_assets.rules.segment_sets import Counted, fact_traits, losing_traits, set_rule
 from bsync_assets.rules.segments import TraitFacts, named_traits, parse_segment
@@ -72,7 +73,8 @@ def count_realizations(con: duckdb.DuckDBPyConnection, day: date) -> None:
 def judge_segments(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> dict[str, int]:
     """Commit the day's change set of `segment_members`; answers how many memberships began and ended, and how many hold.
 
-    Runs after `profile_traits` and `id_links` of the day, and after the day before. SEG-040 to SEG-055, PRV-025, PRV-027.
+    Runs after `profile_traits` and `id_links` of the day, and after the day before; counts populations, too. SEG-040 to SEG-055,
+    PRV-025, PRV-027.
     """
     count_realizations(con, day)
     known = definitions(catalog)
@@ -112,6 +114,7 @@ def judge_segments(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) 
         replace_day(con, "segment_runs", day, "segment_run")
         append(con, "catalog_versions", "catalog_version")
     rebase_if_due(con, "segment_members", day)
+    count_populations(con, catalog, day)
     return {
         "added": one(con, "SELECT count(*) FROM member_changes WHERE change = 'added'"),
         "removed": one(con, "SELECT count(*) FROM member_changes WHERE change = 'removed'"),

@@ -13,6 +13,7 @@ from assets.segment_members.histories import START, Day, Profile, World, catalog
 
 from bsync_assets.assets.segment_members import count_realizations, judge_segments
 from bsync_assets.catalog.models import Segment, Trait
+from bsync_assets.warehouse.lake import fetch_all, state_as_of
 
 DEVICES = [device(number) for number in range(6)]
 PERSONS = [person("ann"), person("bo"), person("cy"), person("ann", 501), person("dee", 501)]
@@ -90,3 +91,11 @@ def test_seg_050_seg_054_a_day_leads_to_what_judging_everybody_leads_to(
         }, f"day {number}"
         assert result["members"] == sum(map(len, recorded.values()))
         assert all((reason is None) == (change == "added") for _, _, change, reason in world.changes(day))
+        shared = {
+            (row["segment_id"], row["other_id"]): row["shared"]
+            for row in fetch_all(con, state_as_of("segment_overlaps"), {"day": day})
+        }
+        assert shared == {
+            (one, other): len(recorded[one] & recorded[other]) for one in recorded for other in recorded
+            if one < other and recorded[one] & recorded[other]
+        }  # fmt: skip
