@@ -177,7 +177,8 @@ def _take_in(catalog: Catalog, partner: str, place: Place, file: Dropped) -> dic
     try:
         name = parse_name(file.key)
         row |= describe(name)
-        reason = registry_refusal(catalog, partner, name)
+        in_place = (name.partner, file.key.count("/")) == (partner, 2)  # not a second such folder within the day's
+        reason = registry_refusal(catalog, partner, name) if in_place else "bad_date_folder"
     except NameRefused as refusal:
         reason = refusal.code
     if not is_proper_name(file.found.name):  # `..` in a key on S3: whatever it would lead to, it is not read
