@@ -18,6 +18,8 @@ from bsync_assets.transport.places import Found, Place
 
 #: A file whose name ends like this is still being written.
 TEMPORARY_SUFFIXES = (".tmp", ".part", ".filepart", ".partial")
+#: Files in this folder of a partner are judged and answered, never taken in (INB-07).
+TEST_FOLDER = "test"
 #: What an SFTP file is called after pick-up.
 PROCESSED = ".processed"
 
@@ -60,12 +62,12 @@ def _in_day_folders(place: Place, partner: str, day: date, own: bool) -> Iterato
 def _by_arrival(place: Place, partner: str, day: date, own: bool, late_days: int) -> Iterator[Dropped]:
     now = datetime.now(UTC).replace(tzinfo=None)
     for found in place.files("" if own else partner):
-        if _passed_over(found.name) or is_processed(found.name):
+        name = found.name.removeprefix(f"{partner}/")
+        if _passed_over(name) or is_processed(name) or name.startswith(f"{TEST_FOLDER}/"):
             continue
         arrived_at = min(found.modified_at, now + timedelta(minutes=5))  # a clock that runs ahead makes no file wait for days
         too_late = arrived_at.date() < now.date() - timedelta(days=late_days)
         if day == arrived_at.date() or (too_late and day == now.date()):
-            name = found.name.removeprefix(f"{partner}/")
             yield Dropped(_printable(f"{partner}/date={day.isoformat()}/{name}"), found, arrived_at)
 
 

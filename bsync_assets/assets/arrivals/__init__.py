@@ -20,7 +20,7 @@ from bsync_assets.catalog.models import Catalog
 from bsync_assets.exchange.receipts import Kind
 from bsync_assets.mail.deliver import MailFailed, deliver
 from bsync_assets.mail.render import DryRun, dry_run_mail
-from bsync_assets.transport.drops import dropped_files
+from bsync_assets.transport.drops import TEST_FOLDER, dropped_files
 from bsync_assets.transport.places import Found, Place, PlaceError, TransferRefused, fetch
 from bsync_assets.validate import JudgedLine, validate
 from bsync_assets.warehouse.publish import published_file
@@ -29,7 +29,6 @@ log = logging.getLogger("bsync.arrivals")
 
 #: Rejected lines that the answer to a test file shows.
 SHOWN_LINES = 50
-TEST_FOLDER = "test"
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,8 @@ def test_INB_05_SFTP_has_no_day_folders_and_files_are_renamed(workspace: Workspa
     names = [NAME, "ftp_dpm_1001_1767614401.overwrite.1.gz", "ftp_dpm_1001_1767614401.overwrite.2.gz", "nonsense", "half.part"]
     for name in names:
         (folder / name).write_bytes(gzip.compress(LINE) if name.endswith(".gz") else LINE)
+    (folder / "test").mkdir()
+    (folder / "test" / NAME).write_bytes(LINE)
     old = datetime.now(UTC) - timedelta(days=3)
     (folder / "ftp_dpm_1001_1767614409.sync").write_bytes(LINE)
     os.utime(folder / "ftp_dpm_1001_1767614409.sync", (old.timestamp(), old.timestamp()))
@@ -135,7 +137,7 @@ def test_INB_05_SFTP_has_no_day_folders_and_files_are_renamed(workspace: Workspa
     assert counts["globex"]["unreachable"] == 0
     assert sorted(path.name for path in folder.iterdir()) == [
         "ftp_dpm_1001_1767614400.processed", "ftp_dpm_1001_1767614401.processed.1.gz",
-        "ftp_dpm_1001_1767614401.processed.2.gz", "ftp_dpm_1001_1767614409.sync", "half.part", "nonsense.processed",
+        "ftp_dpm_1001_1767614401.processed.2.gz", "ftp_dpm_1001_1767614409.sync", "half.part", "nonsense.processed", "test",
     ]  # fmt: skip
     assert next(row[0] for row in workspace.rows("key")) == f"acme/date={today}/{NAME}"
     workspace.take(today)
