@@ -49,7 +49,7 @@ def numbered_lines(chunks: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
             yield batch
     rest = rest.removeprefix(_BOM) if start_of_file else rest
     if rest:
-        yield _batch(rest.removesuffix(b"\r"), line_no)[0]
+        yield _batch(rest.replace(b"\r\n", b"\n").removesuffix(b"\r"), line_no)[0]
 
 
 def _batch(body: bytes, first_line: int) -> tuple[pa.RecordBatch, int]:
