@@ -103,6 +103,7 @@ _CHARACTERS = {
     "TAB": "\t", "ASCII_SOH": "\x01", "COMMA": ",", "NEW_LINE": "\n", "OPEN_CURLY_BRACKET": "{", "CLOSE_CURLY_BRACKET": "}",
     "SET_ATTRIBUTES": "1", "OUTPUT_ATTRIBUTE_VALUE": "1", "OPT_OUT": "0",
 }  # fmt: skip
+_TIMES = ("lastUpdateTime", "lastRealizationTime")
 _WORDS = {"TAB": "\t", "COMMA": ",", "ASCII_SOH": "\x01"}
 _OPTIONS: dict[str, tuple[str, ...]] = {**dict.fromkeys(_ITEMS, ("separator",)), "TIMESTAMP": ("format",), "DPUUIDS": ("format",)}
 
@@ -352,14 +353,15 @@ def _constant(macro: Macro, delivery: Delivery) -> str | None:
 
 
 #: Columns of the rows that content is rendered from. In `segments` and `removed` an element is the position of a (segment,
-#: destination value) in the delivery's `Values`, and when it last changed (epoch milliseconds); in `maps` a link of the device.
+#: destination value) in the delivery's `Values`; in content that prints times it is STRUCT(pos INTEGER, updated BIGINT), with
+#: when it last changed (epoch milliseconds). In `maps` it is a link of the device.
 ROW_COLUMNS = {
     "dp_uuid": "VARCHAR",
     "uuid": "VARCHAR",
     "mcid": "VARCHAR",
     "dp_uuid_list": "VARCHAR[]",
-    "segments": "STRUCT(pos INTEGER, updated BIGINT)[]",
-    "removed": "STRUCT(pos INTEGER, updated BIGINT)[]",
+    "segments": "INTEGER[]",
+    "removed": "INTEGER[]",
     "traits": "STRUCT(trait_id BIGINT, type INTEGER, last_realized BIGINT)[]",
     "maps": "STRUCT(dpid BIGINT, id VARCHAR, seen BIGINT)[]",
 }
@@ -393,11 +395,25 @@ class Content:
 
 def compile_content(template: Template, delivery: Delivery, values: Values) -> Content:
     """The SQL that renders one line per row, without its line feed."""
-    content = Content(params={"sid": list(values.sid), "csegid": list(values.csegid), "alias": list(values.alias)})
+    content = Content(
+        params={"sid": list(values.sid), "csegid": list(values.csegid), "alias": list(values.alias)},
+        times=_prints_times(template.parts),
+    )
     content.expression = _joined(_expressions(template.parts, delivery, content, {}))
     used = set(re.findall(r"\$(\w+)", content.expression))
     content.params = {name: value for name, value in content.params.items() if name in used}
     return content
+
+
+def _prints_times(parts: Sequence[Part]) -> bool:
+    return any(
+        part.attribute in _TIMES
+        if isinstance(part, Reference)
+        else _prints_times(part.parts)
+        if isinstance(part, If)
+        else isinstance(part, Macro) and part.item is not None and _prints_times(part.item.parts)
+        for part in parts
+    )
 
 
 def _joined(pieces: Iterator[str]) -> str:
@@ -459,6 +475,7 @@ def _of_row(macro: Macro, delivery: Delivery, content: Content, scope: Mapping[s
 
 
 def _attribute(of: str, attribute: str, variable: str, content: Content) -> str:
+    position = f"{variable}.pos" if content.times else variable
     match of, attribute:
         case "TRAIT_LIST", "lastRealized":
             return f"coalesce(CAST({variable}.last_realized AS VARCHAR), '')"
@@ -469,12 +486,11 @@ def _attribute(of: str, attribute: str, variable: str, content: Content) -> str:
         case _, "type":
             return _literal(content, "5")
         case _, "lastUpdateTime" | "lastRealizationTime":
-            content.times = True
             return f"coalesce(CAST({variable}.updated AS VARCHAR), '')"
         case _, "sid" | "segmentId":
-            return f"$sid[{variable}.pos]"
+            return f"$sid[{position}]"
         case _:
-            return f"${attribute}[{variable}.pos]"
+            return f"${attribute}[{position}]"
 
 
 def _dpuuids(macro: Macro, content: Content) -> str:
@@ -544,11 +560,13 @@ def _line_of(con: duckdb.DuckDBPyConnection, template: Template, delivery: Deliv
         [known(segment, "alias", "sid") for segment in segments],
     )
 
-    def elements(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        times = ("lastUpdateTime", "lastRealizationTime")
-        return [
-            {"pos": position[id(s)], "updated": next((int(s[t]) for t in times if s.get(t) is not None), None)} for s in given
-        ]
+    content = compile_content(template, delivery, values)
+
+    def elements(given: Sequence[Mapping[str, Any]]) -> list[Any]:
+        if not content.times:
+            return [position[id(s)] for s in given]
+        updated = [next((int(s[time]) for time in _TIMES if s.get(time) is not None), None) for s in given]
+        return [{"pos": position[id(s)], "updated": time} for s, time in zip(given, updated, strict=True)]
 
     row = {
         "dp_uuid": context.get("DP_UUID"),
@@ -563,17 +581,17 @@ def _line_of(con: duckdb.DuckDBPyConnection, template: Template, delivery: Deliv
         ],
         "maps": [{"dpid": dpid, "id": value, "seen": seen} for dpid, value, seen in context.get("maps") or []],
     }
-    content = compile_content(template, delivery, values)
-    con.register("given", pa.table({name: pa.array([value], _ARROW[name]) for name, value in row.items()}))
+    types = {**_ARROW, **(dict.fromkeys(("segments", "removed"), _DATED) if content.times else {})}
+    con.register("given", pa.table({name: pa.array([value], types[name]) for name, value in row.items()}))
     answer = con.execute("SELECT " + content.expression + " FROM given", content.params).fetchall()
     con.unregister("given")
     return str(answer[0][0])
 
 
-_SEGMENT = pa.list_(pa.struct([("pos", pa.int32()), ("updated", pa.int64())]))
+_DATED = pa.list_(pa.struct([("pos", pa.int32()), ("updated", pa.int64())]))
 _ARROW = {
     "dp_uuid": pa.string(), "uuid": pa.string(), "mcid": pa.string(), "dp_uuid_list": pa.list_(pa.string()),
-    "segments": _SEGMENT, "removed": _SEGMENT,
+    "segments": pa.list_(pa.int32()), "removed": pa.list_(pa.int32()),
     "traits": pa.list_(pa.struct([("trait_id", pa.int64()), ("type", pa.int32()), ("last_realized", pa.int64())])),
     "maps": pa.list_(pa.struct([("dpid", pa.int64()), ("id", pa.string()), ("seen", pa.int64())])),
 }  # fmt: skip

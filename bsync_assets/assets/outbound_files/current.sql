@@ -2,12 +2,12 @@
 WITH
 addressed AS (
     SELECT member.id, value_of.pos, member.segment_id
-    FROM member
+    FROM member_of_day AS member
     JOIN value_of USING (segment_id)
     WHERE member.dpid = $namespace
     UNION ALL
     SELECT address.id, value_of.pos, member.segment_id
-    FROM member
+    FROM member_of_day AS member
     JOIN value_of USING (segment_id)
     JOIN address ON address.dpid = member.dpid AND address.of_id = member.id
 )

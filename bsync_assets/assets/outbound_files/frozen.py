@@ -112,7 +112,7 @@ def freeze(
     _write(draft / control_names[0], text)
     control = Part(control_names[0], len(text), text.count(b"\n"), hashlib.md5(text, usedforsecurity=False).hexdigest(), 0)
     con.execute(
-        "COPY (" + sql(__file__, "delta.sql") + ") TO " + quoted(draft / DELTA) + " (FORMAT parquet, COMPRESSION zstd)",
+        "COPY (" + sql(__file__, "delta.sql") + ") TO " + quoted(draft / DELTA) + " (FORMAT parquet)",
         {"destination": about["destination"], "namespace": namespace},
     )
     frozen = Frozen(**about, parts=tuple(named), control=control, failed=sum(len(ids) for ids in broken), folder=folder)
@@ -145,7 +145,7 @@ def _lines(con: duckdb.DuckDBPyConnection, plan: Plan, broken: list[pa.Array]) -
     for batch in con.execute(plan.rows, plan.params).to_arrow_reader(_ROWS_TOGETHER):
         lines = batch.column("line")
         if lines.null_count:
-            broken.append(batch.column("id").filter(lines.is_null()))
+            broken.append(batch.column("broken").drop_null())
             lines = lines.drop_null()
         yield lines
 

@@ -35,8 +35,8 @@ NOW = date.max
 
 @dataclass(frozen=True)
 class Plan:
-    """The rows of a delivery as a SELECT in the order of the file: `id`, and `line` with its line feed, or null for a row that
-    would break its line (OUT-053, OUT-063)."""
+    """The rows of a delivery as a SELECT in the order of the file: `line` with its line feed, or null for a row that would break
+    its line, and then its ID in `broken` (OUT-053, OUT-063)."""
 
     rows: str
     params: dict[str, Any]
@@ -107,7 +107,6 @@ def plan_rows(
     _values(con, live)
     namespace = destination.master_dpid
     shared = {"namespace": namespace, "device_dpids": list(DEVICE_DPIDS)}
-    make(con, "member", "SELECT * FROM member_of_day WHERE list_contains($live, segment_id)", {"live": list(live)})
     links = "SELECT * FROM (" + state_as_of("id_links") + ") WHERE dpid = $namespace OR device_dpid = $namespace"
     make(con, "address_link", links, {"day": day, "namespace": namespace})
     is_device = _is_device(catalog, namespace)
@@ -157,34 +156,38 @@ def _rows(con: duckdb.DuckDBPyConnection, catalog: Catalog, destination: Destina
         Values([str(s) for _, s in values], [str(legacy.get(s) or s) for _, s in values], [value for value, _ in values]),
     )  # fmt: skip
     params = dict(content.params)
-    ctes, joins = _row_columns(con, catalog, destination, day, content, params)
-    # Of a line that would be broken nothing is written (OUT-053).
+    selected, joins = _row_columns(con, catalog, destination, day, content, params)
+    # A row that would break its line is not written (OUT-053). The default content holds nothing but the ID and the values.
     breaks = "contains(line, chr(10)) OR contains(line, chr(13))"
     if not destination.content:
-        odd = [number for number, (value, _) in enumerate(values, 1) if " " in value or "," in value]
-        breaks += " OR contains(dp_uuid, ' ') OR contains(dp_uuid, ',')"
+        breaks = "contains(id, ' ') OR contains(id, ',') OR contains(id, chr(10)) OR contains(id, chr(13))"
+        odd = [number for number, (value, _) in enumerate(values, 1) if set(value) & set(" ,\r\n")]
         if odd:
             params["odd"] = odd
-            breaks += " OR len(list_filter(segments || removed, lambda s: list_contains($odd, s.pos))) > 0"
+            breaks += " OR list_has_any(segments || removed, $odd)"
     told = "is_current" if delivery.sync_mode == "full" else "is_current AND NOT is_published"
-    updated = "updated" if content.times else "NULL"
+    element = "{'pos': pos, 'updated': updated}" if content.times else "pos"
     rows = f"""
         WITH row AS (
             SELECT
                 id AS dp_uuid,
-                coalesce(list({{'pos': pos, 'updated': CAST({updated} AS BIGINT)}}) FILTER ({told}), []) AS segments,
-                coalesce(list({{'pos': pos, 'updated': CAST({updated} AS BIGINT)}}) FILTER (is_removed), []) AS removed
+                coalesce(list({element}) FILTER ({told}), []) AS segments,
+                coalesce(list({element}) FILTER (is_removed), []) AS removed
             FROM {"dated_pair" if content.times else "pair"}
             WHERE {told} OR is_removed
             GROUP BY id
         ),
         filled AS (
-            SELECT row.*{ctes} FROM row {joins}
+            SELECT row.*{selected} FROM row {joins}
         ),
         rendered AS (
-            SELECT dp_uuid AS id, {content.expression} AS line, {breaks} AS breaks FROM filled
+            SELECT dp_uuid AS id, segments, removed, {content.expression} AS line FROM filled
         )
-        SELECT id, CASE WHEN NOT breaks THEN line || chr(10) END AS line FROM rendered ORDER BY id
+        SELECT
+            CASE WHEN {breaks} THEN id END AS broken,
+            CASE WHEN NOT ({breaks}) THEN concat(line, chr(10)) END AS line
+        FROM rendered
+        ORDER BY id
     """
     return Plan(rows, params)
 

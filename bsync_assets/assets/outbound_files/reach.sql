@@ -7,6 +7,6 @@ SELECT
     count(*) FILTER (member.id IS NOT NULL AND (member.dpid = $namespace OR address.of_id IS NOT NULL)) AS addressable,
     members - addressable AS not_addressable
 FROM (SELECT DISTINCT segment_id FROM value_of)
-LEFT JOIN member USING (segment_id)
+LEFT JOIN member_of_day AS member USING (segment_id)
 LEFT JOIN (SELECT DISTINCT dpid, of_id FROM address) AS address ON address.dpid = member.dpid AND address.of_id = member.id
 GROUP BY segment_id;

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bsync_assets.assets.outbound_files.frozen import control_file, write_parts
@@ -59,6 +59,7 @@ def test_splits_and_control_file(tmp_path: Path, vector: dict[str, Any], togethe
 
 @given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=12), max_size=30),
        st.integers(1, 60), st.integers(1, 7), st.text("ab", max_size=3), st.booleans())  # fmt: skip
+@settings(max_examples=30, deadline=None)
 def test_out_081_parts_are_as_full_as_they_may_be(
     tmp_path_factory: Any, lines: list[str], limit: int, together: int, header: str, packed: bool
 ) -> None:
