@@ -278,6 +278,25 @@ def serve(
 
 
 @app.command()
+def unlinked(partner: Annotated[str, typer.Argument(help="A partner that the catalog lets us sync with.")]) -> None:
+    """List the visitors that have no link with a partner yet: platform IDs, one a line, for a batch sync with it."""
+    import duckdb
+
+    from bsync_assets import connect
+
+    catalog = open_workspace()
+    if partner not in catalog.partners or catalog.partners[partner].sync is None:
+        raise Stop(f"there is no partner {partner!r} with a `sync:` entry in catalog/partners.yaml", 2)
+    query = "SELECT device_id FROM partner_syncs WHERE partner = $partner AND NOT is_linked ORDER BY device_id"
+    with connect(catalog.home) as views:
+        try:
+            for (device,) in iter(views.execute(query, {"partner": partner}).fetchone, None):
+                print(device)
+        except duckdb.Error as error:
+            raise Stop(f"cannot tell: {error}") from None
+
+
+@app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="One SELECT in DuckDB's SQL; `SHOW TABLES` lists the views.")],
     as_json: JsonOption = False,

@@ -14,7 +14,7 @@ import duckdb
 
 from bsync_assets.sqlfiles import one, sql
 from bsync_assets.warehouse.lake import lake_folder, quoted, state_as_of
-from bsync_assets.warehouse.tables import BY_NAME, TABLES, Column, Table, stored_tables
+from bsync_assets.warehouse.tables import BY_NAME, TABLES, VIEWS, Column, Table, stored_tables
 
 
 class HiddenDeletesError(RuntimeError):
@@ -61,6 +61,9 @@ def publish(con: duckdb.DuckDBPyConnection, home: Path) -> int:
             for view, query, columns, comment in _public(table, last_day):
                 views.execute("CREATE VIEW " + view + " AS " + query)
                 _comment(views, view, comment, columns)
+        for derived in VIEWS:
+            views.execute("CREATE VIEW " + derived.name + " AS " + sql(__file__, f"{derived.name}.sql"))
+            _comment(views, derived.name, derived.comment, derived.columns)
         count: int = one(views, "SELECT count(*) FROM duckdb_views() WHERE schema_name = 'main' AND NOT internal")
         views.execute("COMMIT; CHECKPOINT")
     draft.replace(published_file(home))
@@ -142,4 +145,5 @@ def _comment(views: duckdb.DuckDBPyConnection, view: str, comment: str, columns:
 
 def public_views() -> list[tuple[str, str, tuple[Column, ...]]]:
     """(view, comment, columns) of everything that is published, for docs and for checks."""
-    return [(view, comment, columns) for table in BY_NAME.values() for view, _, columns, comment in _public(table, None)]
+    stored = [(view, comment, columns) for table in BY_NAME.values() for view, _, columns, comment in _public(table, None)]
+    return stored + [(view.name, view.comment, view.columns) for view in VIEWS]

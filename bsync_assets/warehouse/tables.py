@@ -640,7 +640,7 @@ VIEWS: tuple[Table, ...] = (
     Table(
         "partner_syncs",
         "view",
-        "Which visitors are linked with which partner, which are not, and since when; those that opted out or are gone are left out.",
+        "Which visitors are linked with which partner, which are not, and since when; without those opted out or gone.",
         _columns(f"""
             {_PARTNER}
             device_id VARCHAR: the visitor's platform ID

@@ -17,7 +17,7 @@ from bsync_assets.exchange.reasons import LINE_REASONS
 from bsync_assets.sqlfiles import make, one, sql
 from bsync_assets.warehouse.lake import commit_changes, fetch_all, replace_day, state_as_of, transaction
 from bsync_assets.warehouse.rows import rows_table
-from bsync_assets.warehouse.tables import Column
+from bsync_assets.warehouse.tables import BY_NAME, Column
 
 log = logging.getLogger("bsync.id_sync")
 
@@ -123,11 +123,15 @@ def link_ids(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> dic
     make(con, "row_outcome", sql(__file__, "row_outcomes.sql"))
     make(con, "figures", sql(__file__, "link_figures.sql"), {"day": day})
     make(con, "rejected", sql(__file__, "unlinked_rows.sql"), {"day": day})
+    synced = {partner.name for partner in catalog.partners.values() if partner.sync is not None}
+    sources = [{"day": day, "partner": s.owner, "dpid": s.id} for s in catalog.data_sources.values() if s.owner in synced]
+    rows_table(con, "partner_source", BY_NAME["partner_sources"].columns, sources)
     with transaction(con):
         commit_changes(con, "id_links", day, "link_changes")
         commit_changes(con, "email_links", day, "email_changes")
         replace_day(con, "id_sync_figures", day, "figures")
         replace_day(con, "rejected_lines", day, "rejected", stage="id_links")
+        replace_day(con, "partner_sources", day, "partner_source")
     return {
         "new": one(con, "SELECT count(*) FROM link_changes WHERE change = 'added'"),
         "refreshed": one(con, "SELECT count(*) FROM link_changes WHERE change = 'renewed'"),

@@ -8,6 +8,6 @@ SELECT
     master_dpid AS device_dpid,
     master_id AS device_id,
     seen_at,
-    0 AS via
+    0::BIGINT AS via
 FROM pair
 WHERE format = 'adobe_id' AND is_direct AND NOT is_opted_out;

@@ -9,7 +9,7 @@ SELECT DISTINCT
     0::BIGINT AS device_dpid,
     events.device_id,
     events.called_at AS seen_at,
-    0 AS via
+    0::BIGINT AS via
 FROM lake.main.event_ids AS declared
 INNER JOIN lake.main.id_sync_events AS events ON events.day = $day AND events.event = declared.event
 WHERE declared.day = $day

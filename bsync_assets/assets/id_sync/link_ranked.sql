@@ -64,13 +64,11 @@ SELECT
     coalesce(pushed_device.last_row, pushed_id.last_row) AS cause_row
 FROM ranked
 LEFT JOIN ranked AS pushed_device
-    ON ranked.nth_device > ranked.most_devices
-    AND pushed_device.dpid = ranked.dpid
+    ON pushed_device.dpid = ranked.dpid
     AND pushed_device.id = ranked.id
     AND pushed_device.nth_device = ranked.nth_device - ranked.most_devices
 LEFT JOIN ranked AS pushed_id
-    ON ranked.nth_id > ranked.most_ids
-    AND pushed_id.device_dpid = ranked.device_dpid
+    ON pushed_id.device_dpid = ranked.device_dpid
     AND pushed_id.device_id = ranked.device_id
     AND pushed_id.dpid = ranked.dpid
     AND pushed_id.nth_id = ranked.nth_id - ranked.most_ids;

@@ -10,10 +10,12 @@ from typing import Any
 import duckdb
 import pytest
 from sync_workspace import U, serve_workspace
+from typer.testing import CliRunner
 from workspaces import write_import, write_inbound
 
 from bsync_assets.assets.id_sync import link_ids, read_sync_files
 from bsync_assets.assets.id_sync_events import DamagedCaptureError, take_events
+from bsync_assets.cli import app
 from bsync_assets.importing import import_state
 from bsync_assets.rules.evaluation import verdict_name
 from bsync_assets.rules.trait_rules import Comparison
@@ -208,3 +210,27 @@ def test_a_file_and_a_call_of_one_day(lake: Lake) -> None:
         )
         assert links == [("p", U[1], "http"), ("p", U[2], "file"), ("q", U[1], "file"), ("r", U[1], "file"), ("r", U[2], "file")]
         assert figures.fetchall() == [(2, 2, 1, 1), (1, 1, 2, 0)]
+
+
+def test_IDS_88_who_is_linked_with_which_partner(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.con.close()
+    lake.capture(
+        {"call": "ibs", "device": U[1], "ids": [[4101, "p", None]]},
+        {"device": U[2]},
+        {"device": U[3]},
+        {"call": "demoptout", "outcome": "opt_out", "opt_outs": [[0, U[3], "global"]]},
+    )
+    assert run_days(lake.home, DAY, DAY)
+    with duckdb.connect(str(lake.home / "lake" / "bsync.duckdb"), read_only=True) as con:
+        found = con.execute("SELECT partner, device_id, is_linked, since FROM partner_syncs ORDER BY ALL").fetchall()
+    at = [datetime(2026, 1, 5, 10, 0, second) for second in range(2)]
+    assert found == [
+        ("acme", U[1], True, at[0]),
+        ("acme", U[2], False, at[1]),
+        ("vend", U[1], False, at[0]),
+        ("vend", U[2], False, at[1]),
+    ]
+
+    monkeypatch.setenv("BSYNC_HOME", str(lake.home))
+    listed = CliRunner().invoke(app, ["unlinked", "acme"])
+    assert (listed.exit_code, listed.stdout) == (0, f"{U[2]}\n")

@@ -1,0 +1,62 @@
+-- Visitors and partners: linked or not, and since when. Grain: one row per partner that we sync with and visitor.
+WITH
+sources AS (
+    SELECT
+        partner,
+        dpid
+    FROM partner_sources
+    WHERE day = (SELECT max(day) FROM partner_sources)
+),
+
+linked AS (
+    SELECT
+        sources.partner,
+        id_links.device_id,
+        min(id_links.first_seen) AS since,
+        max(id_links.last_seen) AS last_seen
+    FROM id_links
+    INNER JOIN sources ON sources.dpid = id_links.dpid
+    WHERE id_links.device_dpid = 0
+    GROUP BY sources.partner, id_links.device_id
+),
+
+visitors AS (
+    SELECT
+        id AS device_id,
+        coalesce(first_at, last_at) AS since,
+        last_at AS last_seen
+    FROM activity
+    WHERE dpid = 0 AND last_at >= (SELECT max(day) FROM partner_sources) - 120
+),
+
+pairs AS (
+    SELECT
+        partner,
+        device_id,
+        true AS is_linked,
+        since,
+        last_seen
+    FROM linked
+    UNION ALL
+    SELECT
+        partners.partner,
+        visitors.device_id,
+        false AS is_linked,
+        visitors.since,
+        visitors.last_seen
+    FROM visitors
+    CROSS JOIN (SELECT DISTINCT partner FROM sources) AS partners
+    WHERE NOT EXISTS (
+        FROM linked
+        WHERE linked.partner = partners.partner AND linked.device_id = visitors.device_id
+    )
+)
+
+SELECT
+    partner,
+    device_id,
+    is_linked,
+    since,
+    last_seen
+FROM pairs
+WHERE NOT EXISTS (FROM opt_outs WHERE opt_outs.dpid = 0 AND opt_outs.id = pairs.device_id)
