@@ -61,8 +61,7 @@ SELECT
     pushed.last_row AS cause_row
 FROM ranked
 LEFT JOIN ranked AS pushed
-    ON ranked.nth > $limit
-    AND pushed.dpid = ranked.dpid
+    ON pushed.dpid = ranked.dpid
     AND pushed.id = ranked.id
     AND pushed.email_dpid = ranked.email_dpid
     AND pushed.nth = ranked.nth - $limit;
