@@ -82,13 +82,23 @@ def quoted(path: Path | str) -> str:
 
 
 def _create_missing_tables(con: duckdb.DuckDBPyConnection) -> None:
-    known = {row[0] for row in con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'").fetchall()}
-    missing = [table for table in stored_tables() if table[0] not in known]
+    """Make the lake what `tables` declares: a lake of an older version gets the tables and columns that it lacks."""
+    query = "SELECT table_name, list(column_name) FROM duckdb_columns() WHERE database_name = 'lake' GROUP BY table_name"
+    known = dict(con.execute(query).fetchall())
+    missing = [
+        (name, column if name in known else None, columns)
+        for name, _, columns in stored_tables()
+        for column in (columns if name in known else columns[:1])
+        if column.name not in known.get(name, ())
+    ]
     if not missing:
         return
     with transaction(con):
-        for name, _, columns in missing:
-            con.execute("CREATE TABLE " + _LAKE + name + " (" + ", ".join(f"{c.name} {c.type}" for c in columns) + ")")
+        for name, column, columns in missing:
+            if column is None:
+                con.execute("CREATE TABLE " + _LAKE + name + " (" + ", ".join(f"{c.name} {c.type}" for c in columns) + ")")
+            else:
+                con.execute("ALTER TABLE " + _LAKE + name + f" ADD COLUMN {column.name} {column.type}")
 
 
 @contextmanager
