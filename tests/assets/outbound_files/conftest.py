@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from transport.fixtures import address, s3, s3_service, sftp
 from workspaces import write_workspace
 
 from bsync_assets.assets.outbound_files import deliver_segments
@@ -17,6 +18,8 @@ from bsync_assets.catalog import Catalog, load_catalog
 from bsync_assets.warehouse.lake import attach, commit_changes, transaction
 from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import BY_NAME, Column
+
+__all__ = ["address", "s3", "s3_service", "sftp"]
 
 START = date(2026, 1, 5)
 NOON = datetime(2026, 1, 6, 14)
