@@ -7,7 +7,7 @@ A test fails when what is committed is not what this makes.
 
 from __future__ import annotations
 
-from collections import defaultdict
+import textwrap
 from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
@@ -65,7 +65,7 @@ def codes() -> str:
 
 
 def lineage() -> str:
-    """The lineage graph of the demo as SVG: a row per stage, an arrow per dependency that no longer way implies."""
+    """The lineage graph of the demo as SVG: a row per depth, an arrow per dependency that no longer way implies."""
     graph = build_defs(home=DOCS.parent / "data").resolve_asset_graph()
     parents = {key: set(graph.get(key).parent_keys) for key in graph.toposorted_asset_keys}
     depth: dict[dg.AssetKey, int] = {}
@@ -73,14 +73,21 @@ def lineage() -> str:
     for key, direct in parents.items():
         depth[key] = 1 + max((depth[parent] for parent in direct), default=-1)
         above[key] = direct.union(*(above[parent] for parent in direct))
-    stages: defaultdict[tuple[int, str, str], list[dg.AssetKey]] = defaultdict(list)
-    for key in parents:
-        stages[depth[key], graph.get(key).group_name, key.path[-1]].append(key)
-    place = {
-        key: (NODES_X + (column - (len(keys) - 1) / 2) * NODE_WIDTH * 1.08, 30 + row * ROW_HEIGHT)
-        for row, keys in enumerate(stages[stage] for stage in sorted(stages))
-        for column, key in enumerate(sorted(keys))
-    }
+    levels: list[list[dg.AssetKey]] = [[] for _ in range(1 + max(depth.values()))]
+    for key in sorted(parents, key=lambda key: (-len(key.path), key)):  # what partners have first
+        levels[depth[key]].append(key)
+    middle = (max(len([key for key in level if len(key.path) > 1]) for level in levels) - 1) / 2
+    words_x = 20 + max(map(len, levels)) * COLUMN
+    place: dict[dg.AssetKey, tuple[float, float]] = {}
+    words: list[str] = []
+    for row, level in enumerate(levels):
+        y = ROW * (row + 0.5)
+        for column, key in enumerate(level):
+            place[key] = COLUMN * (0.5 + (middle if len(level) == 1 else column)), y
+        stages = {key.path[-1]: graph.get(key).description or "" for key in level}
+        lines = [line for text in stages.values() for line in textwrap.wrap(text.replace("`", ""), 76)]
+        top = y + 5 - 8 * (len(lines) - 1)
+        words += [f'<text x="{words_x}" y="{top + 16 * number:g}">{escape(line)}</text>' for number, line in enumerate(lines)]
     arrows = [
         _arrow(place[parent], place[key])
         for key, direct in parents.items()
@@ -88,23 +95,17 @@ def lineage() -> str:
         if not any(parent in above[other] for other in direct)
     ]
     nodes = [_node(key.to_user_string(), *place[key]) for key in parents]
-    words = []
-    for stage in sorted(stages):
-        key = stages[stage][0]
-        y = place[key][1] + 5
-        words.append(f'<text class="group" x="10" y="{y:g}">{escape(stage[1])}</text>')
-        words.append(f'<text x="{WORDS_X}" y="{y:g}">{escape((graph.get(key).description or "").replace("`", ""))}</text>')
-    height = 60 + (len(stages) - 1) * ROW_HEIGHT
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1130 {height}" font-family="sans-serif" font-size="13">'
+    size = f"0 0 {words_x + 480} {ROW * len(levels)}"
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{size}" font-family="sans-serif" font-size="13">'
     return "\n".join([head, STYLE, *arrows, *nodes, *words, "</svg>"]) + "\n"
 
 
-ROW_HEIGHT, NODE_WIDTH, NODES_X, WORDS_X = 62, 176, 290, 500
+ROW, COLUMN, NODE_WIDTH = 66, 184, 172
 STYLE = """<style>
-  text { fill: #333 } .group { fill: #888 } .name { fill: #111; font-family: monospace; font-size: 12px; text-anchor: middle }
+  text { fill: #333 } .name { fill: #111; font-family: monospace; font-size: 12px; text-anchor: middle }
   rect { fill: #eef0ff; stroke: #6b6fd6 } path { fill: none; stroke: #9a9da8; stroke-width: 1.3 }
   @media (prefers-color-scheme: dark) {
-    text { fill: #ccc } .group { fill: #888 } .name { fill: #eee } rect { fill: #2a2b45; stroke: #8f93f0 } path { stroke: #777 }
+    text { fill: #ccc } .name { fill: #eee } rect { fill: #2a2b45; stroke: #8f93f0 } path { stroke: #777 }
   }
 </style>"""
 
@@ -115,8 +116,10 @@ def _node(name: str, x: float, y: float) -> str:
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
+    """Straight down to the row above the end, then over to it."""
     (x1, y1), (x2, y2) = (start[0], start[1] + 15), (end[0], end[1] - 15)
-    curve = f"M{x1:g} {y1:g} C{x1:g} {y1 + 20:g} {x2:g} {y2 - 24:g} {x2:g} {y2:g}"
+    turn = y2 - (ROW - 30)
+    curve = f"M{x1:g} {y1:g} V{turn:g} C{x1:g} {turn + 20:g} {x2:g} {y2 - 24:g} {x2:g} {y2:g}"
     return f'<path d="{curve} m-4 -6 l4 6 l4 -6"/>'
 
 
