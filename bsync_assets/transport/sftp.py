@@ -10,7 +10,8 @@ import asyncio
 import os
 import stat
 import threading
-from collections.abc import Coroutine, Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -20,7 +21,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncssh
 
-from bsync_assets.transport.places import FileChanged, Found, PlaceError, draft_name, proper_name
+from bsync_assets.transport.places import PAUSE_SECONDS, FileChanged, Found, PlaceError, draft_name, proper_name
 
 _CHUNK_BYTES = 4 << 20
 _CONNECT_SECONDS = 15
@@ -90,8 +91,28 @@ class SftpFolder:
             self._client = await self._connection.start_sftp_client(path_errors="surrogateescape")
         return self._client
 
-    def _do(self, doing: str, work: Coroutine[Any, Any, _Answer], seconds: float | None = _WAIT_SECONDS) -> _Answer:
-        """Wait for `work` on the loop of the connections; what goes wrong becomes a PlaceError."""
+    def _do(
+        self,
+        doing: str,
+        work: Callable[[], Coroutine[Any, Any, _Answer]],
+        *,
+        seconds: float | None = _WAIT_SECONDS,
+        again: int = 2,
+    ) -> _Answer:
+        """Wait for `work` on the loop of the connections; what goes wrong becomes a PlaceError.
+
+        What may pass is tried again so often, over a new connection: one that was left open is often dead when it is needed.
+        """
+        for attempt in range(again + 1):
+            try:
+                return self._do_once(doing, work(), seconds)
+            except PlaceError as error:
+                if not error.passing or attempt == again:
+                    raise
+                time.sleep(PAUSE_SECONDS * 2**attempt)
+        raise AssertionError("not reached")
+
+    def _do_once(self, doing: str, work: Coroutine[Any, Any, _Answer], seconds: float | None) -> _Answer:
         future = asyncio.run_coroutine_threadsafe(work, _loop())
         with self._telling(doing):
             try:
@@ -121,7 +142,7 @@ class SftpFolder:
     def files(self, prefix: str = "") -> Iterator[Found]:
         """See Place."""
         folder = proper_name(prefix.rstrip("/")) if prefix else ""
-        yield from self._do(f"list {folder or 'the files'}", self._list(folder))
+        yield from self._do(f"list {folder or 'the files'}", lambda: self._list(folder))
 
     async def _list(self, folder: str) -> list[Found]:
         client = await self._connected()
@@ -151,7 +172,7 @@ class SftpFolder:
     def size(self, name: str) -> int | None:
         """See Place."""
         try:
-            return self._do(f"look at {name}", self._attributes(name)).size
+            return self._do(f"look at {name}", lambda: self._attributes(name)).size
         except FileChanged:
             return None
 
@@ -160,16 +181,16 @@ class SftpFolder:
 
     def read(self, file: Found, offset: int) -> Iterator[bytes]:
         """See Place."""
-        source = self._do(f"open {file.name}", self._open(file))
+        source = self._do(f"open {file.name}", lambda: self._open(file), again=0)
         try:
-            while chunk := self._do(f"read {file.name}", source.read(_CHUNK_BYTES, offset)):
+            while chunk := self._do_once(f"read {file.name}", source.read(_CHUNK_BYTES, offset), _WAIT_SECONDS):
                 offset += len(chunk)
                 yield bytes(chunk)
-            if _found(file.name, self._do(f"look at {file.name}", source.stat())) != file:
+            if _found(file.name, self._do_once(f"look at {file.name}", source.stat(), _WAIT_SECONDS)) != file:
                 raise FileChanged(f"{file.name} was written to while it was read")
         finally:
             if self._client is not None:
-                self._do(f"close {file.name}", source.close())
+                self._do_once(f"close {file.name}", source.close(), _WAIT_SECONDS)
 
     async def _open(self, file: Found) -> Any:
         if _found(file.name, await self._attributes(file.name)) != file:  # lstat: a link put there meanwhile differs
@@ -182,7 +203,7 @@ class SftpFolder:
 
     def put(self, source: Path, name: str) -> None:
         """See Place."""
-        self._do(f"write {name}", self._put(source, proper_name(name)), seconds=None)
+        self._do(f"write {name}", lambda: self._put(source, proper_name(name)), seconds=None)
 
     async def _put(self, source: Path, name: str) -> None:
         client = await self._connected()
@@ -201,7 +222,7 @@ class SftpFolder:
 
     def rename(self, old: str, new: str) -> None:
         """See Place."""
-        self._do(f"rename {old}", self._rename(proper_name(old), proper_name(new)))
+        self._do(f"rename {old}", lambda: self._rename(proper_name(old), proper_name(new)))
 
     async def _rename(self, old: str, new: str) -> None:
         await _replace(await self._connected(), self._path(old), self._path(new))
@@ -209,7 +230,7 @@ class SftpFolder:
     def remove(self, name: str) -> None:
         """See Place."""
         try:
-            self._do(f"remove {name}", self._remove(proper_name(name)))
+            self._do(f"remove {name}", lambda: self._remove(proper_name(name)))
         except FileChanged:
             return
 
