@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def serve_workspace(home: Path, start: date | None = None) -> Path:
 class Memory:
     """Knowledge as a test gives it: links in order, oldest first, and opt-outs, as `(dpid, id)`."""
 
-    def __init__(self, links: list[tuple[int, str, str]] = [], opted_out: list[tuple[int, str]] = []) -> None:  # noqa: B006
+    def __init__(self, links: Sequence[tuple[int, str, str]] = (), opted_out: Sequence[tuple[int, str]] = ()) -> None:
         self.links, self.opted_out = links, opted_out
         self.linked_at: dict[str, dict[int, str]] = {}
 

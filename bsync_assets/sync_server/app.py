@@ -28,7 +28,7 @@ from bsync_assets.exchange.calls import NotACall, parse_call
 from bsync_assets.sync_server.capture import BusyError, Capture, NotKeptError
 from bsync_assets.sync_server.decide import HELD_COOKIE, HOLD, MESSAGES, UUID_COOKIE, UUID_COOKIE_DAYS, Answer, Visit, decide
 from bsync_assets.sync_server.demo_page import DemoPage, with_stand_ins
-from bsync_assets.sync_server.known import Known
+from bsync_assets.sync_server.known import Known, forget
 from bsync_assets.sync_server.metrics import Metrics
 from bsync_assets.sync_server.policy import Policy
 from bsync_assets.sync_server.private import PrivateSignals
@@ -131,6 +131,8 @@ class Service:
                 else:
                     self.known.refresh()
                     log.info("published views taken in")
+                    await asyncio.sleep(6 * _LOOK_AGAIN)  # by then the other workers have taken them in, too
+                    await asyncio.to_thread(forget, self.home)
 
 
 async def _form(request: Request) -> tuple[int, bytes]:

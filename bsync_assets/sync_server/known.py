@@ -83,6 +83,33 @@ def _copy(published: Path, draft: Path) -> None:
         target.commit()
 
 
+def _open_recent(home: Path) -> sqlite3.Connection:
+    recent = sqlite3.connect(capture_root(home) / ".recent.sqlite", timeout=10, isolation_level=None, check_same_thread=False)
+    recent.executescript(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+        + _TABLES
+        + "CREATE TABLE IF NOT EXISTS applied (file TEXT PRIMARY KEY, bytes INTEGER) WITHOUT ROWID"
+    )
+    return recent
+
+
+def forget(home: Path) -> None:
+    """Drop from the calls since what is in the published views by now: all of days before the last one run, less one to be safe.
+
+    A little at a time, because answers wait for it. Any worker may do it; call it when all look at the new copy.
+    """
+    with duckdb.connect(str(published_file(home)), read_only=True) as con:
+        last_day = (con.execute("SELECT max(day) FROM runs").fetchone() or (None,))[0]
+    if last_day is None:
+        return
+    before = (datetime(last_day.year, last_day.month, last_day.day) - timedelta(days=_KEEP_DAYS - 1)).isoformat(sep=" ")
+    with closing(_open_recent(home)) as recent:
+        for table, key in (("link", "dpid, id"), ("seen", "device, dpid"), ("opt_out", "dpid, id")):
+            some = f"SELECT {key} FROM {table} WHERE at < ? LIMIT {_TOGETHER}"
+            while recent.execute(f"DELETE FROM {table} WHERE ({key}) IN ({some})", (before,)).rowcount:
+                pass
+
+
 class Known:
     """Links and opt-outs as one worker sees them. Look-ups belong to one thread, `settle` to another."""
 
@@ -90,21 +117,10 @@ class Known:
         self._home = home
         self._writer: sqlite3.Connection | None = None
         capture_root(home).mkdir(parents=True, exist_ok=True)
-        self._recent = self._open_recent()
+        self._recent = _open_recent(self._home)
         self._copy_path = copy_published(home)
         self._copy = _read_only(self._copy_path)
         self._catch_up()
-
-    def _open_recent(self) -> sqlite3.Connection:
-        recent = sqlite3.connect(
-            capture_root(self._home) / ".recent.sqlite", timeout=10, isolation_level=None, check_same_thread=False
-        )
-        recent.executescript(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-            + _TABLES
-            + "CREATE TABLE IF NOT EXISTS applied (file TEXT PRIMARY KEY, bytes INTEGER) WITHOUT ROWID"
-        )
-        return recent
 
     # --- Look-ups
 
@@ -135,7 +151,7 @@ class Known:
     def settle(self, records: Sequence[Record], file: Path, size: int) -> None:
         """Know what these records say, which end at byte `size` of their file. Raises sqlite3.Error, and then knows nothing."""
         if self._writer is None:
-            self._writer = self._open_recent()
+            self._writer = _open_recent(self._home)
         _apply(self._writer, records, file, size)
 
     def refresh(self) -> None:
@@ -145,7 +161,6 @@ class Known:
             self._copy, old = _read_only(copy), self._copy
             self._copy_path = copy
             old.close()
-            self._forget()
 
     def is_stale(self) -> bool:
         """Whether something was published since the last look."""
@@ -173,15 +188,6 @@ class Known:
                 _apply(self._recent, records, path, position)
                 records = []
         _apply(self._recent, records, path, position)
-
-    def _forget(self) -> None:
-        """Drop what is in the published views by now: all of days before the last one that was run, and to be safe a day more."""
-        with duckdb.connect(str(published_file(self._home)), read_only=True) as con:
-            last_day = (con.execute("SELECT max(day) FROM runs").fetchone() or (None,))[0]
-        if last_day is not None:
-            before = (datetime(last_day.year, last_day.month, last_day.day) - timedelta(days=_KEEP_DAYS - 1)).isoformat(sep=" ")
-            for table in ("link", "seen", "opt_out"):
-                self._recent.execute(f"DELETE FROM {table} WHERE at < ?", (before,))
 
     def close(self) -> None:
         """Let go of the files."""

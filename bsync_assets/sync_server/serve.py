@@ -84,4 +84,5 @@ def serve(home: Path, host: str, port: int, workers: int, demo_page: bool, verbo
             log_config=logs,
             backlog=4096,
             timeout_graceful_shutdown=10,
+            timeout_worker_healthcheck=60,  # on a busy machine a slow worker is not a dead one
         )
