@@ -1,22 +1,37 @@
 -- The day's change set of `segment_overlaps`: only IDs that came or went can change how many two segments share (SEG-064).
 -- Reads the views `members_then`, `members_now` (of the IDs that came or went alone) and `overlaps_then`.
 WITH
-moved AS (
+-- Segments per ID, then pairs of them: one grouping of IDs is cheaper than a join of the members with themselves.
+held AS (
     SELECT
-        own.segment_id,
-        other.segment_id AS other_id,
+        list(segment_id) AS segments,
         -1 AS ids
-    FROM members_then AS own
-    INNER JOIN members_then AS other
-        ON other.dpid = own.dpid AND other.id = own.id AND other.segment_id > own.segment_id
+    FROM members_then
+    GROUP BY dpid, id
+    HAVING count(*) > 1
     UNION ALL
     SELECT
-        own.segment_id,
-        other.segment_id,
+        list(segment_id),
         1
-    FROM members_now AS own
-    INNER JOIN members_now AS other
-        ON other.dpid = own.dpid AND other.id = own.id AND other.segment_id > own.segment_id
+    FROM members_now
+    GROUP BY dpid, id
+    HAVING count(*) > 1
+),
+
+own AS (
+    SELECT
+        segments,
+        unnest(segments) AS segment_id,
+        ids
+    FROM held
+),
+
+moved AS (
+    SELECT
+        segment_id,
+        unnest(list_filter(segments, LAMBDA other: other > segment_id)) AS other_id,
+        ids
+    FROM own
 ),
 
 difference AS (

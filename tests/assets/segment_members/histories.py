@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -67,6 +69,14 @@ class World:
         self.links: dict[tuple[Profile, Profile], datetime] = {}
         self.gone: set[Profile] = set()
         self._clock = 0
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """The state now, for `restore`."""
+        return deepcopy((self.lives, self.links, self.gone))
+
+    def restore(self, snapshot: tuple[Any, ...]) -> None:
+        """Forget what was told since, to tell it otherwise; the lake forgets it as days are told again."""
+        self.lives, self.links, self.gone = deepcopy(snapshot)
 
     def tell(self, catalog: Catalog, day: date, happened: Day) -> None:
         """Take the day in, as the stages before would, and write their change sets."""

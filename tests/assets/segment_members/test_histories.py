@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import date
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from assets.segment_members.histories import START, Day, Profile, World, catalog, changed, device, person
+from assets.segment_members.histories import Day, Profile, World, catalog, changed, days, device, person
 
 from bsync_assets.assets.segment_members import count_realizations, judge_segments
-from bsync_assets.catalog.models import Segment, Trait
+from bsync_assets.catalog.models import Catalog, Segment, Trait
 from bsync_assets.warehouse.lake import fetch_all, state_as_of
 
+#: More days find more; these are what a quick run can afford.
+DAYS = 7
 DEVICES = [device(number) for number in range(6)]
 PERSONS = [person("ann"), person("bo"), person("cy"), person("ann", 501), person("dee", 501)]
 TRAITS = [
@@ -68,34 +71,46 @@ def _happening(chance: random.Random) -> Day:
 def test_seg_050_seg_054_a_day_leads_to_what_judging_everybody_leads_to(
     con: duckdb.DuckDBPyConnection, tmp_path: Path, seed: int
 ) -> None:
+    """With days that are not judged, changed definitions, and a late file that has two days told again."""
     chance = random.Random(seed)
     segments = [
         Segment(id=100 * number + position, rule=rule, **merge)
-        for number, merge in enumerate(MERGES, 1)
+        for number, merge in enumerate(chance.sample(MERGES, 3), 1)
         for position, rule in enumerate(chance.sample(EXPRESSIONS, 4))
     ]
     now, world = catalog(tmp_path, TRAITS, segments), World(con)
-    for number in range(14):
-        day = START + timedelta(days=number)
+    told: dict[date, tuple[Day, tuple[Any, ...]]] = {}
+    for day in days(DAYS):
         if chance.random() < 0.15:
             old = chance.choice(list(now.segments.values()))
             now = changed(now, old.model_copy(update={"rule": chance.choice(EXPRESSIONS)}))
-        world.tell(now, day, _happening(chance))
+        told[day] = (_happening(chance), world.snapshot())
+        world.tell(now, day, told[day][0])
         if chance.random() < 0.15:
             count_realizations(con, day)  # the segments are not judged on this day: the next one makes up for it
             continue
-        result = judge_segments(con, now, day)
-        recorded = world.recorded(day)
-        assert {s: recorded.get(s, set()) for s in now.segments} == {
-            segment.id: world.members(now, segment, day) for segment in now.segments.values()
-        }, f"day {number}"
-        assert result["members"] == sum(map(len, recorded.values()))
-        assert all((reason is None) == (change == "added") for _, _, change, reason in world.changes(day))
-        shared = {
-            (row["segment_id"], row["other_id"]): row["shared"]
-            for row in fetch_all(con, state_as_of("segment_overlaps"), {"day": day})
-        }
-        assert shared == {
-            (one, other): len(recorded[one] & recorded[other]) for one in recorded for other in recorded
-            if one < other and recorded[one] & recorded[other]
-        }  # fmt: skip
+        judge_segments(con, now, day)
+        _assert_right(world, now, day)
+
+    late = days(DAYS)[-2]
+    told[late][0].onboarded += [(device, 3) for device in DEVICES[:3]]
+    world.restore(told[late][1])
+    for day in days(DAYS)[-2:]:
+        world.tell(now, day, told[day][0])
+        judge_segments(con, now, day)
+        _assert_right(world, now, day)
+
+
+def _assert_right(world: World, now: Catalog, day: date) -> None:
+    recorded = world.recorded(day)
+    expected = {segment.id: world.members(now, segment, day) for segment in now.segments.values()}
+    assert {segment: recorded.get(segment, set()) for segment in now.segments} == expected, f"on {day}"
+    counts = fetch_all(world.con, "SELECT segment_id, members FROM lake.main.segment_runs WHERE day = $day", {"day": day})
+    assert {row["segment_id"]: row["members"] for row in counts} == {s: len(ids) for s, ids in expected.items()}
+    assert all((reason is None) == (change == "added") for _, _, change, reason in world.changes(day))
+    overlaps = fetch_all(world.con, state_as_of("segment_overlaps"), {"day": day})
+    assert {(row["segment_id"], row["other_id"]): row["shared"] for row in overlaps} == {
+        (one, other): len(recorded[one] & recorded[other])
+        for one, other in combinations(sorted(recorded), 2)
+        if recorded[one] & recorded[other]
+    }
