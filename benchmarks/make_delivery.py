@@ -314,7 +314,7 @@ def _users_of_records(random: np.random.Generator, first: int, count: int, popul
     """User numbers of the records, in no order: each once, but 3 % of the records repeat an earlier one."""
     at = np.arange(first, first + count, dtype=np.int64)
     back = np.where(random.random(count) < 0.03, random.integers(1, 50_000, count), 0)
-    return np.maximum(at - back, 0) * STRIDE % population
+    return np.where(back > at, at, at - back) * STRIDE % population
 
 
 def _payloads(random: np.random.Generator, count: int, vocabulary: Vocabulary, hard: bool) -> pa.BinaryArray:

@@ -54,7 +54,7 @@ SELECT
         WHEN columns > 2 THEN 'extra_tab'
         WHEN user_id = '' THEN 'empty_user_id'
         WHEN is_odc AND id_type IS NULL THEN 'unknown_id_type'
-        WHEN trim(payload, ' ,') = '' THEN 'empty_payload'
+        WHEN payload = '' OR (payload[1] = ',' AND trim(payload, ' ,') = '') THEN 'empty_payload'
         WHEN quoted AND (length(payload) - length(replace(payload, '"', ''))) % 2 = 1 THEN 'unbalanced_quote'
     END AS reject
 FROM typed;

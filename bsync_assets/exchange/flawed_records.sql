@@ -1,8 +1,16 @@
 -- Records with an item that spoils its line (INB-55, INB-71). Grain: one row per record; bad_quote goes before pii.
+WITH
+spoiling AS (
+    SELECT
+        rec,
+        item
+    FROM token
+    WHERE item IN (SELECT item FROM item WHERE kind IN ('bad_quote', 'pii'))
+)
+
 SELECT
-    token.rec,
+    spoiling.rec,
     min(item.kind) AS kind
-FROM token
-INNER JOIN item ON item.item = token.item
-WHERE item.kind IN ('bad_quote', 'pii')
-GROUP BY token.rec;
+FROM spoiling
+INNER JOIN item ON item.item = spoiling.item
+GROUP BY spoiling.rec;

@@ -52,6 +52,7 @@ def attach(con: duckdb.DuckDBPyConnection, home: Path) -> None:
     folder = lake_folder(home)
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     con.execute("SET GLOBAL preserve_insertion_order = false")
+    con.execute("SET enable_progress_bar = false")  # it would write into the JSON that a command prints
     con.execute("SET GLOBAL temp_directory = " + quoted(folder / "tmp"))
     con.execute("SET GLOBAL memory_limit = '2GB'")
     con.execute("SET GLOBAL TimeZone = 'UTC'")
@@ -165,19 +166,24 @@ def state_as_of(table: str, only: str | None = None, change_sets: int = 2) -> st
     """SELECT of a state at the end of the day `$day`: the newest base not after it, and the changes since.
 
     `only` names a temp table (dpid, id): the rows of these profiles alone, found before anything is folded.
-    `change_sets`: how many days have changes since that base; with one at most, no key has to be looked for twice.
+    `change_sets`: how many days have changes since that base. With one, no key has to be looked for twice; with none, the base
+    is all there is.
     """
     declared = BY_NAME[table]
     columns, key = ", ".join(declared.column_names), ", ".join(declared.key)
     among = f" SEMI JOIN {only} USING (dpid, id)" if only else ""
     newest = f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY day DESC) = 1" if change_sets > 1 else ""
-    return f"""
+    base = f"FROM {_LAKE}{table}_base AS base{among} WHERE as_of = (SELECT as_of FROM start)"
+    start = f"""
         WITH
         start AS (
             SELECT coalesce(max(as_of), DATE '0001-01-01') AS as_of
             FROM {_LAKE}{table}_base
             WHERE as_of <= $day
-        ),
+        )"""
+    if change_sets == 0:
+        return f"{start} SELECT {columns} {base}"
+    return f"""{start},
         latest AS (
             SELECT {columns}, change
             FROM {_LAKE}{declared.changes}{among}
@@ -185,8 +191,7 @@ def state_as_of(table: str, only: str | None = None, change_sets: int = 2) -> st
             {newest}
         )
         SELECT {columns}
-        FROM {_LAKE}{table}_base AS base{among}
-        WHERE as_of = (SELECT as_of FROM start)
+        {base}
             AND NOT EXISTS (FROM latest WHERE {" AND ".join(f"latest.{k} = base.{k}" for k in declared.key)})
         UNION ALL
         SELECT {columns} FROM latest WHERE change <> 'removed'
@@ -195,7 +200,11 @@ def state_as_of(table: str, only: str | None = None, change_sets: int = 2) -> st
 
 def view_as_of(con: duckdb.DuckDBPyConnection, view: str, table: str, day: date, only: str | None = None) -> None:
     """Create or replace the temp view `view` of the state `table` at the end of `day`, for states too large to be copied."""
-    select = state_as_of(table, only).replace("$day", f"DATE '{day.isoformat()}'")
+    since = "SELECT count(DISTINCT day) FROM " + _LAKE + BY_NAME[table].changes + " WHERE day <= $day AND day > coalesce("
+    change_sets = one(
+        con, since + "(SELECT max(as_of) FROM " + _LAKE + table + "_base WHERE as_of <= $day), '0001-01-01')", {"day": day}
+    )
+    select = state_as_of(table, only, change_sets).replace("$day", f"DATE '{day.isoformat()}'")
     con.execute("CREATE OR REPLACE TEMP VIEW " + view + " AS " + select)
 
 

@@ -15,7 +15,7 @@ from bsync_assets.exchange import data_lines
 from bsync_assets.exchange.namespaces import DEVICE_DPIDS, id_form
 from bsync_assets.exchange.reasons import LINE_REASONS
 from bsync_assets.sqlfiles import make, one, sql
-from bsync_assets.warehouse.lake import commit_changes, fetch_all, replace_day, state_as_of, transaction
+from bsync_assets.warehouse.lake import commit_changes, fetch_all, rebase_if_due, replace_day, state_as_of, transaction
 from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import BY_NAME, Column
 
@@ -132,6 +132,8 @@ def link_ids(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> dic
         replace_day(con, "id_sync_figures", day, "figures")
         replace_day(con, "rejected_lines", day, "rejected", stage="id_links")
         replace_day(con, "partner_sources", day, "partner_source")
+    for state in ("id_links", "email_links"):
+        rebase_if_due(con, state, day)
     return {
         "new": one(con, "SELECT count(*) FROM link_changes WHERE change = 'added'"),
         "refreshed": one(con, "SELECT count(*) FROM link_changes WHERE change = 'renewed'"),

@@ -1,5 +1,5 @@
--- The items that count as signals: every item but empty ones of every record that is processed, well formed and not opted out
--- (INB-129), with the context of its file. Grain: one row per occurrence.
+-- The signals that mean something to the target of their file, with its context (INB-84). Grain: one row per occurrence.
+-- Signals are the items of every record that is processed, well formed and not opted out (INB-129).
 SELECT
     countable.rec,
     countable.file,
@@ -8,4 +8,4 @@ SELECT
     token.item
 FROM token
 INNER JOIN countable ON countable.rec = token.rec
-WHERE token.item NOT IN (SELECT item FROM item WHERE kind = 'empty');
+WHERE token.item IN (SELECT item FROM effect);

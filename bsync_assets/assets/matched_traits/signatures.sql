@@ -17,6 +17,7 @@ signals AS MATERIALIZED (
         signal.context
     FROM anchored
     INNER JOIN signal ON signal.rec = anchored.rec
+    WHERE signal.item IN (SELECT item FROM effect WHERE effect = 'term')
 )
 
 SELECT

@@ -20,13 +20,23 @@ lines AS (
     GROUP BY outcome.file
 ),
 
--- A signal is used when it satisfies a comparison of the target, even if the rule as a whole fails, or names a trait (INB-84).
 signals AS (
     SELECT
+        countable.file,
+        count(*) AS total_signals
+    FROM token
+    INNER JOIN countable ON countable.rec = token.rec
+    WHERE token.item NOT IN (SELECT item FROM item WHERE kind = 'empty')
+    GROUP BY countable.file
+),
+
+-- A signal is used when it satisfies a comparison of the target, even if the rule as a whole fails, or names a trait (INB-84).
+used AS (
+    SELECT
         file,
-        count(*) AS total_signals,
-        count(*) FILTER ((item, context) NOT IN (SELECT (item, context) FROM effect WHERE effect <> 'failed')) AS unused_signals
+        count(*) AS used_signals
     FROM signal
+    WHERE (item, context) IN (SELECT (item, context) FROM effect WHERE effect <> 'failed')
     GROUP BY file
 ),
 
@@ -52,11 +62,12 @@ realized AS (
 SELECT
     lines.*,
     coalesce(signals.total_signals, 0) AS total_signals,
-    coalesce(signals.unused_signals, 0) AS total_unused_signals,
+    coalesce(signals.total_signals, 0) - coalesce(used.used_signals, 0) AS total_unused_signals,
     coalesce(realized.total_realized_traits, 0) AS total_realized_traits,
     coalesce(failed.traits_failed_validation, 0) AS traits_failed_validation,
     coalesce(failed.records_with_failed_traits, 0) AS records_with_failed_traits
 FROM lines
 LEFT JOIN signals ON signals.file = lines.file
+LEFT JOIN used ON used.file = lines.file
 LEFT JOIN failed ON failed.file = lines.file
 LEFT JOIN realized ON realized.file = lines.file;

@@ -44,8 +44,8 @@ def apply_records(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -
     """
     _load(con, catalog, day)
     make(con, "record", sql(__file__, "records.sql"), {"day": day})
-    make(con, "active_platform_id", sql(__file__, "active_platform_ids.sql"), {"alive_since": _alive_since(day)})
-    make(con, "holder", sql(__file__, "holders.sql"))
+    con.execute("CREATE OR REPLACE TEMP VIEW platform_sighting AS " + sql(__file__, "platform_sightings.sql"))
+    make(con, "holder", sql(__file__, "holders.sql"), {"alive_since": _alive_since(day)})
     make(con, "profile", sql(__file__, "profiles.sql"), {"day": day})
     make(con, "acting", sql(__file__, "acting.sql"))
     make(con, "held", sql(__file__, "held.sql"))

@@ -1,6 +1,20 @@
 -- Distinct devices that each receipt has to count: of the day's files, and of kept records of earlier days, as far as that
 -- day's receipt did not count them already (INB-133).
 WITH
+own AS (
+    SELECT
+        day_file.partner,
+        day_file.source AS dpid,
+        day_file.target,
+        day_file.batch,
+        count(DISTINCT acting.profile_no) AS total_devices
+    FROM acting
+    INNER JOIN day_file ON day_file.file_id = acting.file_id
+    INNER JOIN profile ON profile.profile_no = acting.profile_no
+    WHERE acting.origin_day = $day AND profile.dpid IN (FROM device_namespace)
+    GROUP BY day_file.partner, day_file.source, day_file.target, day_file.batch
+),
+
 reached AS (
     SELECT DISTINCT
         acting.origin_day,
@@ -16,7 +30,7 @@ reached AS (
     INNER JOIN lake.main.inbound_files AS manifest
         ON manifest.day = acting.origin_day AND manifest.file_id = acting.file_id AND manifest.status = 'accepted'
     INNER JOIN profile ON profile.profile_no = acting.profile_no
-    WHERE profile.dpid IN (FROM device_namespace)
+    WHERE acting.origin_day < $day AND profile.dpid IN (FROM device_namespace)
 ),
 
 counted_before AS (
@@ -42,10 +56,19 @@ counted_before AS (
         AND manifest.batch = reached.batch
     LEFT JOIN lake.main.late_matches AS late
         ON late.day < $day AND late.file_id = stored.file_id AND late.line_no = stored.line_no
-    WHERE reached.origin_day < $day
-        AND ((stored.matched AND link.first_seen < stored.day + INTERVAL 1 DAY) OR late.line_no IS NOT NULL)
+    WHERE (stored.matched AND link.first_seen < stored.day + INTERVAL 1 DAY) OR late.line_no IS NOT NULL
 )
 
+SELECT
+    $day::DATE AS day,
+    partner,
+    $day::DATE AS origin_day,
+    dpid,
+    target,
+    batch,
+    total_devices
+FROM own
+UNION ALL
 SELECT
     $day::DATE AS day,
     partner,

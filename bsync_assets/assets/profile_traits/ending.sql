@@ -1,33 +1,41 @@
 -- Traits that would leave without any input: time to live over (TRT-083), definition deleted (TRT-065), device inactive for
 -- 120 days (TRT-085). Grain: one row per profile and trait of the day before.
 WITH
-idle AS (
+-- A platform ID lives by what we saw of it. One with traits was seen once: gone are those whose sightings are all old.
+old_platform_id AS MATERIALIZED (
+    SELECT DISTINCT id
+    FROM platform_sighting
+    WHERE last_at < $alive_since
+),
+
+-- A device advertising ID lives by inbound lines and links.
+idle_device AS (
     SELECT
         dpid,
         id
     FROM before
-    WHERE dpid IN (FROM device_namespace)
+    WHERE dpid <> 0 AND dpid IN (FROM device_namespace)
     GROUP BY dpid, id
-    HAVING dpid = 0 OR max(last_realized) < $alive_since
+    HAVING max(last_realized) < $alive_since
 ),
 
--- A platform ID lives by what we saw of it; a device advertising ID by inbound lines and links.
 gone AS (
     SELECT
-        dpid,
+        0 AS dpid,
         id
-    FROM idle
-    WHERE dpid = 0 AND id NOT IN (SELECT id FROM active_platform_id)
+    FROM old_platform_id
+    WHERE id NOT IN (
+        SELECT id FROM platform_sighting WHERE last_at >= $alive_since AND id IN (SELECT id FROM old_platform_id)
+    )
     UNION ALL
     SELECT
         dpid,
         id
-    FROM idle
-    WHERE dpid <> 0
-        AND NOT EXISTS (FROM profile WHERE profile.dpid = idle.dpid AND profile.id = idle.id)
+    FROM idle_device
+    WHERE NOT EXISTS (FROM profile WHERE profile.dpid = idle_device.dpid AND profile.id = idle_device.id)
         AND NOT EXISTS (
             FROM current_link AS link
-            WHERE link.device_dpid = idle.dpid AND link.device_id = idle.id AND link.last_seen >= $alive_since
+            WHERE link.device_dpid = idle_device.dpid AND link.device_id = idle_device.id AND link.last_seen >= $alive_since
         )
 )
 

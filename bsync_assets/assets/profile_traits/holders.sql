@@ -1,5 +1,6 @@
 -- Whose profiles the users of today's records are (INB-90 to INB-94): themselves, or the devices they are linked to.
 -- Opted-out profiles are left out (INB-96). Grain: one row per user and profile.
+-- A platform ID is active when it was seen within 120 days (INB-95); mostly the link that leads to it says so.
 WITH
 users AS (
     SELECT DISTINCT
@@ -15,24 +16,37 @@ profiles AS (
     SELECT
         user_no,
         dpid,
-        id
+        id,
+        dpid <> 0 AS is_active
     FROM users
     WHERE resolve <> 'linked'
     UNION ALL
     SELECT
         users.user_no,
         link.device_dpid AS dpid,
-        link.device_id AS id
+        link.device_id AS id,
+        link.device_dpid <> 0 OR link.last_seen >= $alive_since AS is_active
     FROM users
     INNER JOIN current_link AS link ON link.dpid = users.dpid AND link.id = users.id
     WHERE users.resolve = 'linked'
+),
+
+doubtful AS MATERIALIZED (
+    SELECT DISTINCT id
+    FROM profiles
+    WHERE NOT is_active
+),
+
+seen_otherwise AS (
+    SELECT id
+    FROM platform_sighting
+    WHERE last_at >= $alive_since AND id IN (SELECT id FROM doubtful)
 )
 
 SELECT
-    profiles.user_no,
-    profiles.dpid,
-    profiles.id,
-    profiles.dpid <> 0 OR active_platform_id.id IS NOT NULL AS is_active
+    user_no,
+    dpid,
+    id,
+    is_active OR id IN (SELECT id FROM seen_otherwise) AS is_active
 FROM profiles
-LEFT JOIN active_platform_id ON active_platform_id.dpid = profiles.dpid AND active_platform_id.id = profiles.id
 WHERE NOT EXISTS (FROM opted_out WHERE opted_out.dpid = profiles.dpid AND opted_out.id = profiles.id);
