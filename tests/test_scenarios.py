@@ -13,9 +13,9 @@ import duckdb
 import pytest
 from workspaces import write_import, write_inbound, write_workspace
 
+from bsync_assets.exchange.reasons import DATA_COUNTERS, SYNC_COUNTERS, Counter
 from bsync_assets.importing import import_state
 from bsync_assets.runs import run_days
-from bsync_assets.exchange.reasons import DATA_COUNTERS, SYNC_COUNTERS, Counter
 
 DAY = date(2026, 1, 5)
 SENDER = "acme"
