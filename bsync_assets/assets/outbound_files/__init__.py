@@ -22,13 +22,13 @@ import duckdb
 from bsync_assets.assets.outbound_files import frozen as on_disk
 from bsync_assets.assets.outbound_files import history
 from bsync_assets.assets.outbound_files.frozen import DELTA, Frozen, delivery_folder, freeze, frozen_folder
-from bsync_assets.assets.outbound_files.plan import members_of_day, plan_rows
+from bsync_assets.assets.outbound_files.plan import NOW, members_of_day, plan_rows
 from bsync_assets.catalog.models import Catalog, Destination
 from bsync_assets.exchange.destination_names import control_names, file_name
 from bsync_assets.exchange.templates import Delivery, parse_template, render
 from bsync_assets.sqlfiles import make, one
 from bsync_assets.transport.places import ATTEMPTS, PAUSE_SECONDS, Place, PlaceError, draft_name, open_place
-from bsync_assets.warehouse.lake import fetch_all, quoted, rebase_if_due, transaction
+from bsync_assets.warehouse.lake import fetch_all, quoted, rebase_if_due, state_as_of, transaction
 from bsync_assets.workspace import mappings_file
 
 log = logging.getLogger("bsync.outbound")
@@ -72,9 +72,9 @@ def deliver_segments(
             faults.append(fault)
         log.info("destination %d: %s %s", number, outcomes[number]["status"], outcomes[number]["why"] or "")
     _remember_mappings(catalog)
-    if all(outcome["status"] in ("delivered", "up_to_date") for outcome in outcomes.values()) and set(destinations) == set(
-        catalog.destinations
-    ):
+    if all(outcome["status"] in ("delivered", "up_to_date", "skipped") for outcome in outcomes.values()) and set(
+        destinations
+    ) == set(catalog.destinations):
         rebase_if_due(con, "published_members", day)
     if faults:
         raise faults[0]
@@ -129,8 +129,11 @@ def _deliver(
 
 
 def _days_due(con: duckdb.DuckDBPyConnection, destination: Destination, day: date, full: bool) -> Iterator[date]:
-    """The day itself for a new destination, else every day after the last one delivered, each on its own (OUT-072, OUT-112)."""
+    """Every day after the last one delivered, each on its own (OUT-072, OUT-112); a new destination begins with the newest."""
     before = history.deliveries(con, destination.id)
+    newest = one(con, "SELECT max(day) FROM lake.main.runs")
+    if not before and newest is not None and day < newest:
+        return  # a day of the past is run again: nothing was owed then
     due = max(delivery["day"] for delivery in before) + timedelta(days=1) if before else day
     while due <= day:
         yield due
@@ -293,16 +296,22 @@ def _advance(con: duckdb.DuckDBPyConnection, made: Frozen) -> None:
     A second delivery of one day is merged with the first one's changes, later ones win; so a day stays one change set.
     """
     told = "FROM " + quoted(made.folder / DELTA)
+    of_delivery = "(destination = $destination AND (id, value) IN (SELECT (id, value) " + told + "))"
+    ours = {"destination": made.destination}
+    if one(con, "SELECT count(*) FROM lake.main.published_members_base WHERE as_of >= $day", {"day": made.day}):
+        # A base of this day was written before the second delivery of the day: it takes part in the change.
+        make(con, "based", "SELECT * FROM (" + state_as_of("published_members") + ") WHERE NOT " + of_delivery
+             + " UNION ALL BY NAME SELECT * EXCLUDE (change, reason) " + told + " WHERE change = 'added'",
+             ours | {"day": NOW})  # fmt: skip
+        con.execute("DELETE FROM lake.main.published_members_base WHERE as_of >= $day", {"day": made.day})
+        con.execute("INSERT INTO lake.main.published_members_base BY NAME SELECT $day AS as_of, * FROM based", {"day": made.day})
     if history.told_on(con, made.day, made.destination):
         of_day = "FROM lake.main.published_changes WHERE day = $day"
         make(con, "told_before", of_day, {"day": made.day})
         con.execute("DELETE " + of_day, {"day": made.day})
-        later = "(destination = $destination AND (id, value) IN (SELECT (id, value) " + told + "))"
-        con.execute("INSERT INTO lake.main.published_changes BY NAME FROM told_before WHERE NOT " + later,
-                    {"destination": made.destination})  # fmt: skip
+        con.execute("INSERT INTO lake.main.published_changes BY NAME FROM told_before WHERE NOT " + of_delivery, ours)
     if one(con, "SELECT count(*) " + told):
         con.execute("INSERT INTO lake.main.published_changes BY NAME SELECT $day AS day, * " + told, {"day": made.day})
-    con.execute("DELETE FROM lake.main.published_members_base WHERE as_of >= $day", {"day": made.day})
 
 
 def resend(con: duckdb.DuckDBPyConnection, catalog: Catalog, destination: Destination, day: date) -> list[str]:

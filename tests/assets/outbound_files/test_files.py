@@ -80,7 +80,7 @@ def test_out_081_parts_are_as_full_as_they_may_be(
         texts.append(text[len(start) :])
     assert b"".join(texts).decode() == "".join(content)
     for text, following in zip(texts, [*texts[1:], None], strict=True):
-        assert len(start) + len(text) <= limit or text.count(b"\n") == 1
+        assert len(start) + len(text) <= limit or text.count(b"\n") <= 1
         if following is not None:
             first = following[: following.index(b"\n") + 1]
             assert len(start) + len(text) + len(first) > limit  # it would not have fitted
