@@ -138,3 +138,10 @@ def test_the_receipts_of_the_demo_balance(view: str, demo: Path) -> None:
         balanced = connection.execute(f"SELECT count(*), count(*) FILTER (balanced) FROM {view}").fetchone()
     assert balanced is not None
     assert balanced[0] == balanced[1] > 0
+
+
+def test_INB_85_samples_name_no_private_key(demo: Path) -> None:
+    with connect(demo) as connection:
+        samples = connection.execute("SELECT sample FROM rejected_lines WHERE sample IS NOT NULL").fetchall()
+    assert any("weekday=***" in sample for (sample,) in samples)
+    assert not any("p_birth_year" in sample for (sample,) in samples)

@@ -1,5 +1,5 @@
--- Rows of the slice for `rejected_lines`. Lines that break a rule get a sample: the user ID masked, keys readable, values and
--- bare items hidden (PRV-055).
+-- Rows of the slice for `rejected_lines`. Lines that break a rule get a sample: the user ID masked, keys readable, values,
+-- bare items and keys in p_ hidden (PRV-055, INB-85).
 SELECT
     data_file.partner,
     data_file.key AS file,
@@ -11,7 +11,7 @@ SELECT
                 [masked(left(trim(string_split(line.text, chr(9))[1], ' '), 60))]
                 || list_transform(
                     string_split(left(line.text, 400), chr(9))[2:],
-                    LAMBDA part: regexp_replace(part, '("?[^=,"@%]*"?) *=[^,]*|[^,=]+', '\1=***', 'g')
+                    LAMBDA part: regexp_replace(part, ' *"?-*[pP]_[^=,]*=[^,]*|("?[^=,"@%]*"?) *=[^,]*|[^,=]+', '\1=***', 'g')
                 ),
                 chr(9)
             )
