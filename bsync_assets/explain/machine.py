@@ -121,12 +121,16 @@ class _TraitOfProfile(_Shape):
     contains: list[int] = []
 
 
+# No time to live leads outside the calendar from here (`ttl.LONGEST_LIFE`).
+_Day = Annotated[date, Field(lt=date(7000, 1, 1))]
+
+
 class _Segment(_Shape):
     expression: str
     profiles: list[str]
-    business_day: date
+    business_day: _Day
     traits: dict[int, _TraitOfProfile]
-    state: dict[str, dict[int, list[tuple[date, int]]]]
+    state: dict[str, dict[int, list[tuple[_Day, int]]]]
 
 
 class _DefaultName(_Shape):
@@ -140,11 +144,47 @@ class _DefaultName(_Shape):
     gzip: bool = False
 
 
+_Int = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+_Millis = Annotated[int, Field(ge=0, lt=253_402_300_800_000)]  # up to the year 9999
+
+
+class _SegmentItem(_Shape):
+    model_config = ConfigDict(extra="allow")  # plain attributes are text, or become it
+
+    sid: _Int
+    alias: str | None = None
+    csegid: _Int | None = None
+    lastUpdateTime: _Int | None = None  # noqa: N815
+    lastRealizationTime: _Int | None = None  # noqa: N815
+
+
+class _TraitItem(_Shape):
+    traitId: _Int  # noqa: N815  (as templates write it)
+    type: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    lastRealized: _Int | None = None  # noqa: N815
+
+
+class _TemplateContext(_Shape):
+    model_config = ConfigDict(extra="allow")  # plain macros are text, or become it
+
+    ts_ms: _Millis | None = None
+    part: Annotated[int, Field(ge=0)] | None = None
+    PID_ALIAS: str | None = None
+    UUID: str | None = None
+    DP_UUID: str | None = None
+    MCID: str | None = None
+    DP_UUID_LIST: list[str] | None = None
+    SEGMENT_LIST: list[_SegmentItem] | None = None
+    REMOVED_SEGMENT_LIST: list[_SegmentItem] | None = None
+    TRAIT_LIST: list[_TraitItem] | None = None
+    maps: list[tuple[_Int, str, _Int]] | None = None
+
+
 class _Template(_Shape):
     """A template and what it is filled with: by the name of each macro, with `ts_ms`, `part` and `maps`."""
 
     template: str
-    context: dict[str, Any] = {}
+    context: _TemplateContext = _TemplateContext()
 
 
 # --- Answers
@@ -238,7 +278,7 @@ def _segment_column(given: _Segment) -> int:
 
 
 def _templates(kind: TemplateKind, inputs: Sequence[_Template]) -> list[Answer]:
-    return [{"result": result} for result in template_results(kind, [given.model_dump() for given in inputs])]
+    return [{"result": result} for result in template_results(kind, [given.model_dump(exclude_unset=True) for given in inputs])]
 
 
 def _template_column(kind: TemplateKind, given: _Template) -> int | None:
