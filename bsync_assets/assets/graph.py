@@ -204,7 +204,7 @@ class _Maker:
         """An asset of the whole account. `once`: done once for a range of days, after the last."""
         key = dg.AssetKey(name)
         spec = self._spec(key, group, description, deps, table or name, ["team:operations"])
-        return self._step(name, [spec], lambda con, catalog, now: {key: work(con, catalog, now)}, once)
+        return self._step(name, [spec], lambda con, catalog, now: {key: work(con, catalog, now)}, table or name, once)
 
     def per_partner(
         self,
@@ -225,7 +225,7 @@ class _Maker:
             done = work(con, catalog, now)
             return {dg.AssetKey([partner, name]): done[partner] for partner in now.partners}
 
-        return self._step(name, specs, of_partners, once=False)
+        return self._step(name, specs, of_partners, table or name)
 
     def per_destination(self, name: str, group: str, description: str, deps: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         """One asset per destination, all in one step; none without destinations."""
@@ -240,7 +240,7 @@ class _Maker:
             send_alerts(catalog, now.day, outcomes)
             return {key: _delivery_figures(outcomes[number]) for key, number in chosen.items()}
 
-        return [self._step(name, specs, to_destinations, once=False)] if specs else []
+        return [self._step(name, specs, to_destinations, name)] if specs else []
 
     def _spec(
         self, key: dg.AssetKey, group: str, description: str, deps: Sequence[dg.AssetKey], table: str, owners: Sequence[str]
@@ -256,7 +256,7 @@ class _Maker:
             metadata={"dagster/table_name": f"bsync.main.{table}", "dagster/column_schema": dg.TableSchema(columns)},
         )
 
-    def _step(self, name: str, specs: Sequence[dg.AssetSpec], work: Work, once: bool) -> dg.AssetsDefinition:
+    def _step(self, name: str, specs: Sequence[dg.AssetSpec], work: Work, table: str, once: bool = False) -> dg.AssetsDefinition:
         catalog = self.catalog
 
         @dg.multi_asset(
@@ -279,7 +279,7 @@ class _Maker:
                     with lake.get_connection() as con:
                         if name == "published":
                             _note_days(con, catalog, days, now)
-                        figures = work(con, catalog, now)
+                        figures = _with_row_counts(con, table, day, work(con, catalog, now))
                     _report(context, name, day, figures, time.monotonic() - began)
                     done.append((day, figures))
             except BaseException:
@@ -298,6 +298,18 @@ class _Maker:
                     yield dg.MaterializeResult(asset_key=key)
 
         return step
+
+
+def _with_row_counts(con: duckdb.DuckDBPyConnection, table: str, day: date, figures: Figures) -> Figures:
+    """The figures and how many rows of the day the table has, per partner where it tells partners apart; of a state its changes."""
+    declared = BY_NAME[table]
+    group = "partner" if "partner" in declared.column_names else "NULL"
+    query = "SELECT " + group + ", count(*) FROM lake.main." + (declared.changes or table) + " WHERE day = $day GROUP BY ALL"
+    counts = dict(con.execute(query, {"day": day}).fetchall())
+    return {
+        key: {**of_asset, "dagster/row_count": counts.get(key.path[0], 0) if len(key.path) > 1 else sum(counts.values())}
+        for key, of_asset in figures.items()
+    }
 
 
 def _delivery_figures(outcome: Mapping[str, Any]) -> dict[str, Any]:
@@ -330,7 +342,7 @@ def _report(context: dg.AssetExecutionContext, name: str, day: date, figures: Fi
     total: dict[str, int] = {}
     for of_asset in figures.values():
         for figure, value in of_asset.items():
-            if isinstance(value, int):
+            if isinstance(value, int) and figure != "dagster/row_count":
                 total[figure] = total.get(figure, 0) + value
     text = ", ".join(f"{value:,} {figure.replace('_', ' ')}" for figure, value in total.items()) or "nothing"
     context.log.info(f"{day} {name}: {text} ({seconds:.1f} s)")
