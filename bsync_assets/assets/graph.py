@@ -301,7 +301,7 @@ class _Maker:
 
 
 def _with_row_counts(con: duckdb.DuckDBPyConnection, table: str, day: date, figures: Figures) -> Figures:
-    """The figures and how many rows of the day the table has, per partner where it tells partners apart; of a state its changes."""
+    """The figures and how many rows of the day the table has, per partner where it tells them apart; of a state its changes."""
     declared = BY_NAME[table]
     group = "partner" if "partner" in declared.column_names else "NULL"
     query = "SELECT " + group + ", count(*) FROM lake.main." + (declared.changes or table) + " WHERE day = $day GROUP BY ALL"
