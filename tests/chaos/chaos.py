@@ -393,7 +393,8 @@ def _write(name: str, times: int, promised: str, seen: str) -> None:
 
 *Written by `make chaos` (`tests/chaos/chaos.py`), which tries each trouble so many times, on the demo's first two days unless
 said otherwise. Machine: {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},
-DuckDB {duckdb.__version__}. A load above the number of cores means that others worked on it at the time: take times from such rows with care.*
+DuckDB {duckdb.__version__}. A load above
+the number of cores means that others worked on it at the time: take times from such rows with care.*
 
 | trouble | times | promised | seen | when (UTC) |
 | --- | --- | --- | --- | --- |

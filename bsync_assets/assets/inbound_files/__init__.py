@@ -71,6 +71,10 @@ def take_stock(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date, part
     return counts
 
 
+class CopyGoneError(RuntimeError):
+    """A day is to be read again whose files are no longer kept."""
+
+
 @dataclass(frozen=True)
 class Inbox:
     """Where a partner drops its files; `own` = no other partner's files can lie there."""
@@ -231,9 +235,17 @@ def private_key(catalog: Catalog, partner: str) -> PgpKey | None:
 
 
 def to_read(catalog: Catalog, file: Mapping[str, Any]) -> ToRead:
-    """How to read an accepted file of the manifest; `file` has its number within the day besides the columns."""
+    """How to read an accepted file of the manifest; `file` has its number within the day besides the columns.
+
+    Raises CopyGoneError when the day is so old that its copies are no longer kept (PRV-043).
+    """
     key = private_key(catalog, file["partner"]) if file["encryption"] else None
-    return ToRead(file["file"], store.kept_path(kept_files(catalog.home), file["sha256"]), file["compression"], key)
+    copy = store.kept_path(kept_files(catalog.home), file["sha256"])
+    if not copy.exists():
+        raise CopyGoneError(
+            f"the kept copy of {_quoted(file['key'])} is gone; a day cannot be run again once its files have ended"
+        )
+    return ToRead(file["file"], copy, file["compression"], key)
 
 
 def _quoted(text: str) -> str:
