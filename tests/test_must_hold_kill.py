@@ -1,6 +1,6 @@
 """kill -9 at random moments, then the same run again: as if nothing had happened.
 
-`BSYNC_KILLS` says how many kills; a workspace takes five of them before its run may finish.
+`BSYNC_KILLS` says how many kills (`make chaos` has hundreds); a workspace takes five of them before its run may finish.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from demo import DAYS, connect, copy_demo, differences, message_ids, tables, vie
 
 from bsync_assets.runs import run_days
 
-KILLS = int(os.environ.get("BSYNC_KILLS", "25"))
+KILLS = int(os.environ.get("BSYNC_KILLS", "10"))
 A_WORKSPACE = 5
 WORKSPACES = [(DAYS[number % 2], number) for number in range(KILLS // A_WORKSPACE)]  # last day of its run, and seed
 
