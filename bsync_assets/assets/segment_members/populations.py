@@ -30,9 +30,8 @@ def count_populations(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: dat
     make(con, "segment_population", sql(__file__, "segment_populations.sql"), {"day": day})
     make(con, "mover", "SELECT DISTINCT dpid, id FROM lake.main.segment_changes WHERE day = $day", {"day": day})
     view_as_of(con, "members_then", "segment_members", the_day_before, only="mover")
-    view_as_of(con, "members_now", "segment_members", day, only="mover")
     view_as_of(con, "overlaps_then", "segment_overlaps", the_day_before)
-    make(con, "overlap_changes", sql(__file__, "overlap_changes.sql"))
+    make(con, "overlap_changes", sql(__file__, "overlap_changes.sql"), {"day": day})
     with transaction(con):
         replace_day(con, "trait_populations", day, "trait_population")
         replace_day(con, "segment_populations", day, "segment_population")

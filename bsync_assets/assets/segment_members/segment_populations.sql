@@ -1,15 +1,37 @@
 -- Distinct members of each segment on any of the days of the windows that end with $day (SEG-062): those of today, and those
 -- that have left since a day of the window. Grain: one row per segment that is not deleted.
 WITH
--- Whoever left last and did not come back; the day before that was the last one as a member.
+-- Whoever left and did not come back; the day before leaving was the last one as a member.
+departed AS (
+    SELECT
+        segment_id,
+        dpid,
+        id,
+        max(day) AS left_on
+    FROM lake.main.segment_changes
+    WHERE day > CAST($day AS DATE) - 89 AND day <= $day AND change = 'removed'
+    GROUP BY segment_id, dpid, id
+),
+
+returned AS (
+    SELECT
+        departed.segment_id,
+        departed.dpid,
+        departed.id
+    FROM lake.main.segment_changes AS changes
+    INNER JOIN departed USING (segment_id, dpid, id)
+    WHERE changes.day > (SELECT min(left_on) FROM departed)
+        AND changes.day <= $day
+        AND changes.day > departed.left_on
+        AND changes.change = 'added'
+),
+
 left_for_good AS (
     SELECT
         segment_id,
-        max(day) - 1 AS last_day
-    FROM lake.main.segment_changes
-    WHERE day > CAST($day AS DATE) - 89 AND day <= $day
-    GROUP BY segment_id, dpid, id
-    HAVING arg_max(change, day) = 'removed'
+        left_on - 1 AS last_day
+    FROM departed
+    ANTI JOIN returned USING (segment_id, dpid, id)
 ),
 
 former AS (
