@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from browser import browser_page, needs_chromium
 from demo import DAYS, copy_demo, differences, message_ids, tables
 from playwright.sync_api import Page, expect
@@ -67,8 +66,7 @@ def materialize_all(page: Page, address: str, day: str) -> None:
 
 
 @needs_chromium
-@pytest.mark.timeout(600)  # a browser, a web server, a daemon and a run, on a machine that may be busy
-def test_a_day_by_the_button(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+def test_a_day_by_the_button(tmp_path: Path) -> None:
     home = copy_demo(tmp_path / "by button")
     with bsync_ui(home, tmp_path / "ui.log") as address, browser_page() as page:
         page.set_default_timeout(60_000)
