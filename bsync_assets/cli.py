@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -93,10 +94,16 @@ _KNOWN_ERRORS = (
 
 
 def _known_error(error: Exception) -> tuple[str, int] | None:
-    """(sentence, exit code) of an error that is the user's to mend; None for a fault of ours, which shows its traceback."""
+    """(sentence, exit code) of an error that is the user's to mend; None for a fault of ours, which shows its traceback.
+
+    Dagster wraps what a run raises, so the causes are looked at too.
+    """
     for module, name, code, first in _KNOWN_ERRORS:
-        if module in sys.modules and isinstance(error, getattr(sys.modules[module], name)):
-            return f"{first}{error}", code
+        cause: BaseException | None = error if module in sys.modules else None
+        while cause is not None:
+            if isinstance(cause, getattr(sys.modules[module], name)):
+                return f"{first}{cause}", code
+            cause = cause.__cause__
     if isinstance(error, FileNotFoundError) and error.errno is None:  # ours, with a sentence; the system's have a number
         return str(error), 1
     return None
@@ -195,11 +202,12 @@ def demo() -> None:
     with _progress():
         run_demo(home)
     _show_receipts(home, *demo_days(home))
+    me = "bsync" if shutil.which("bsync") else sys.argv[0]
     console().print(
         f"\nMails are in [bold]{home / 'mail'}[/], the lake is in [bold]{home / 'lake'}[/]. What to try next:\n\n"
-        '  bsync sql "SELECT reason, count(*) FROM rejected_lines GROUP BY reason ORDER BY 2 DESC"\n'
-        "  bsync explain line $'card-100042\\td_sid=10101,HIKE,dept=\"camping\"'\n"
-        "  bsync ui                  the lineage graph in Dagster, on http://127.0.0.1:3000",
+        f'  {me} sql "SELECT reason, count(*) FROM rejected_lines GROUP BY reason ORDER BY 2 DESC"\n'
+        f"  {me} explain line $'card-100042\\td_sid=10101,HIKE,dept=\"camping\"'\n"
+        f"  {me} ui                  the lineage graph in Dagster, on http://127.0.0.1:3000",
         soft_wrap=True,
     )
 
