@@ -187,11 +187,14 @@ def test_all_mistakes_of_the_catalog_are_told_at_once(bsync: Bsync, home: Path, 
     }
 
 
-def test_a_busy_lake_is_said_in_one_sentence(bsync: Bsync, home: Path, tmp_path: Path) -> None:
-    state = tmp_path / "state.jsonl"
-    state.write_text("")
+@pytest.mark.parametrize("arguments", [["import", "state.jsonl"], ["run", "--day", "2026-01-05"]], ids=["import", "run"])
+def test_a_busy_lake_is_said_in_one_sentence(
+    bsync: Bsync, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    (tmp_path / "state.jsonl").write_text("")
+    monkeypatch.chdir(tmp_path)
     with single_writer(home):
-        done = bsync("import", state, home=home)
+        done = bsync(*arguments, home=home)
 
     assert (done.code, done.out) == (1, "")
     assert re.fullmatch(r"bsync: another run is writing to .*; try again when it is done\n", done.err)
