@@ -79,7 +79,7 @@ def _read(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> None:
 
 
 def _realize(con: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
-    """Make `realized(event, trait_id)`: rule-based traits by the visits that satisfy their rule or name them."""
+    """Make `event_shape` and `realized(shape, trait_id)`: which kind of visit realizes which rule-based traits."""
     comparisons: dict[tuple[Comparison, bool], int] = {}
     expressions: dict[int, Expression] = {}
     terms: dict[str, list[int]] = {"trait_id": [], "data_source": [], "term": [], "comparison": []}
@@ -107,6 +107,7 @@ def _realize(con: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
     make(con, "item", sql(__file__, "items.sql"))
     load_comparisons(con, list(comparisons))
     satisfy(con)
+    make(con, "event_shape", sql(__file__, "event_shapes.sql"))
     make(con, "signature", sql(__file__, "signatures.sql"))
     held = [
         row

@@ -20,17 +20,32 @@ profiles AS (
         device_id AS id
     FROM temp.id_sync_events
     WHERE outcome = 'taken' AND event NOT IN (SELECT event FROM authenticated)
+),
+
+-- Visits of one profile and shape are counted before traits multiply them.
+visits AS (
+    SELECT
+        profiles.dpid,
+        profiles.id,
+        event_shape.shape,
+        count(*) AS count,
+        min(events.called_at) AS first_at,
+        max(events.called_at) AS last_at
+    FROM event_shape
+    INNER JOIN profiles ON profiles.event = event_shape.event
+    INNER JOIN temp.id_sync_events AS events ON events.event = event_shape.event
+    WHERE event_shape.shape IN (SELECT shape FROM realized)
+    GROUP BY profiles.dpid, profiles.id, event_shape.shape
 )
 
 SELECT
     CAST($day AS DATE) AS day,
-    profiles.dpid,
-    profiles.id,
+    visits.dpid,
+    visits.id,
     realized.trait_id,
-    count(*) AS count,
-    min(events.called_at) AS first_at,
-    max(events.called_at) AS last_at
-FROM realized
-INNER JOIN profiles ON profiles.event = realized.event
-INNER JOIN temp.id_sync_events AS events ON events.event = realized.event
-GROUP BY profiles.dpid, profiles.id, realized.trait_id;
+    sum(visits.count)::BIGINT AS count,
+    min(visits.first_at) AS first_at,
+    max(visits.last_at) AS last_at
+FROM visits
+INNER JOIN realized ON realized.shape = visits.shape
+GROUP BY visits.dpid, visits.id, realized.trait_id;
