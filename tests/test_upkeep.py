@@ -69,8 +69,6 @@ def test_PRV_043_inbound_files_and_their_copies_end_after_30_days(home: Path) ->
     assert 0 < len(list((home / "lake/files").iterdir())) < copies
     end(home, LAST + timedelta(days=30))
     assert list((home / "lake/files").iterdir()) == []
-    with pytest.raises(Exception, match="kept copy"):
-        run_days(home, LAST, LAST)
 
 
 def test_INB_161_a_file_that_nobody_has_read_stays(home: Path) -> None:

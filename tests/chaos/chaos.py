@@ -1,6 +1,6 @@
 """What bsync does when things break: each trouble many times, what was promised, what was seen. Writes docs/reliability.md.
 
-Run it with `make chaos`, on a machine that is left alone; disk full needs the right to mount. Rows of troubles that are not
+Run it with `make chaos`, on a machine and a checkout that are left alone (children import the code as it is then); disk full needs the right to mount. Rows of troubles that are not
 tried this time stay as they are in the page, with their date.
 """
 

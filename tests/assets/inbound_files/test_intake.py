@@ -18,7 +18,7 @@ from transport.servers import S3Server, SftpServer, free_port
 from workspaces import write_inbound, write_workspace
 
 from bsync_assets.assets import inbound_files
-from bsync_assets.assets.inbound_files import kept_files, take_stock
+from bsync_assets.assets.inbound_files import CopyGoneError, kept_files, take_stock, to_read
 from bsync_assets.catalog import Catalog
 from bsync_assets.transport import places
 from bsync_assets.warehouse.lake import attach, fetch_all
@@ -83,6 +83,16 @@ def test_INB_29_a_file_is_taken_in_once_and_new_content_is_a_new_delivery(worksp
     assert workspace.rows() == [(key, "accepted", None, 1), (key, "duplicate", None, 2), (key, "accepted", None, 3)]
     for sha256, size in workspace.rows("sha256, size_bytes"):
         assert (kept_files(workspace.home) / sha256).stat().st_size == size
+
+
+def test_PRV_043_a_day_whose_copies_have_ended_says_so(workspace: Workspace) -> None:
+    workspace.drop(NAME)
+    workspace.take()
+    (row,) = fetch_all(workspace.con, "SELECT 0 AS file, * FROM lake.main.inbound_files")
+    to_read(workspace.catalog, row)
+    (kept_files(workspace.home) / row["sha256"]).unlink()
+    with pytest.raises(CopyGoneError, match=NAME):
+        to_read(workspace.catalog, row)
 
 
 def test_INB_162_only_files_that_are_let_in_are_kept(workspace: Workspace) -> None:
