@@ -1,7 +1,7 @@
 """What bsync does when things break: each trouble many times, what was promised, what was seen. Writes docs/reliability.md.
 
-Run it with `make chaos`, on a machine and a checkout that are left alone (children import the code as it is then); disk full needs the right to mount. Rows of troubles that are not
-tried this time stay as they are in the page, with their date.
+Run it with `make chaos`, on a machine and a checkout that are left alone: children import the code as it is then. Disk full needs
+the right to mount. Rows of troubles that are not tried this time stay as they are in the page, with their date.
 """
 
 from __future__ import annotations
