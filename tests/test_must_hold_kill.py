@@ -18,7 +18,7 @@ from demo import DAYS, connect, copy_demo, differences, message_ids, tables, vie
 
 from bsync_assets.runs import run_days
 
-KILLS = int(os.environ.get("BSYNC_KILLS", "10"))
+KILLS = int(os.environ.get("BSYNC_KILLS", "25"))
 A_WORKSPACE = 5
 WORKSPACES = [(DAYS[number % 2], number) for number in range(KILLS // A_WORKSPACE)]  # last day of its run, and seed
 
