@@ -1,0 +1,131 @@
+"""Commands that keep something running: days, the demo, Dagster's UI, the service that browsers call."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from bsync_assets.cli.terminal import Stop, app, console, open_workspace, parse_day, print_rows
+
+DayOption = Annotated[Any, typer.Option("--day", help="The day (UTC), like 2026-01-05.", parser=parse_day, metavar="DAY")]
+
+
+@app.command()
+def run(
+    day: DayOption,
+    to: Annotated[Any, typer.Option("--to", help="Last day of a range, run as one.", parser=parse_day, metavar="DAY")] = None,
+    partner: Annotated[str | None, typer.Option("--partner", help="Only this partner's files and receipts.")] = None,
+) -> None:
+    """Run the daily job for a day or a range of days, as the UI does; then show the receipts.
+
+    State folds forward: days after the range that were run before are run again with it. Running a day again changes nothing
+    unless files, links or definitions changed.
+    """
+    from bsync_assets.runs import run_days
+
+    home = open_workspace().home
+    with _progress():
+        run_days(home, day, to or day, partner)
+    _show_receipts(home, day, to or day)
+
+
+@app.command()
+def demo() -> None:
+    """Run the shipped days in data/ afresh, show the receipts, where everything is, and what to try next."""
+    from bsync_assets.demo import demo_days, run_demo
+
+    home = open_workspace().home
+    with _progress():
+        run_demo(home)
+    _show_receipts(home, *demo_days(home))
+    me = "bsync" if shutil.which("bsync") else sys.argv[0]
+    console().print(
+        f"\nMails are in [bold]{home / 'mail'}[/], the lake is in [bold]{home / 'lake'}[/]. What to try next:\n\n"
+        f'  {me} sql "SELECT reason, count(*) FROM rejected_lines GROUP BY reason ORDER BY 2 DESC"\n'
+        f"  {me} explain line $'card-100042\\td_sid=10101,HIKE,dept=\"camping\"'\n"
+        f"  {me} ui                  the lineage graph in Dagster, on http://127.0.0.1:3000",
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 3000) -> None:
+    """Open Dagster's UI on 127.0.0.1 with this workspace; it has no login, so it listens on this machine only."""
+    from bsync_assets.runs import dagster_home
+
+    home = open_workspace().home
+    dagster_home(home)
+    os.environ["BSYNC_HOME"] = str(home)
+    command = ["dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
+    shipped = Path(__file__).resolve().parents[2] / "workspace.yaml"
+    command += ["-w", str(shipped)] if shipped.exists() else ["-m", "bsync_assets.definitions"]
+    os.execv(sys.executable, [sys.executable, "-m", *command])
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
+    """Show one line per stage and day while the job runs."""
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            day, stage, seconds = (getattr(record, name) for name in ("day", "stage", "seconds"))
+            console().print(f"{day}  {stage:<16}  {escape(record.getMessage())}  [dim]{seconds:.1f} s[/]", soft_wrap=True)
+
+    logger = logging.getLogger("bsync.progress")
+    handler = Lines()
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def _show_receipts(home: Path, first: date, last: date) -> None:
+    """The latest receipts of these days, and the files that were refused."""
+    from bsync_assets import connect
+    from bsync_assets.sqlfiles import sql as statement
+
+    with connect(home) as views:
+        cursor = views.execute(statement(__file__, "receipts.sql"), {"first": first, "last": last})
+        columns = [column[0] for column in cursor.description or []]
+        rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+        refused = views.execute(
+            "SELECT key, reject_reason FROM inbound_files WHERE status = 'refused' AND day BETWEEN $first AND $last ORDER BY ALL",
+            {"first": first, "last": last},
+        ).fetchall()
+    print()
+    print_rows(rows, columns)
+    for key, reason in refused:
+        console().print(f"refused: {escape(key)}: {reason}", soft_wrap=True)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8080,
+    workers: Annotated[int, typer.Option(help="Processes that share the port.", min=1, max=64)] = 1,
+    demo_page: Annotated[bool, typer.Option("--demo-page", help="Add /demo, which plays an ID sync in a browser.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log every call, without IDs.")] = False,
+) -> None:
+    """Answer the calls of visitors' browsers: ID syncs, visits, opt-outs. The daily run takes in what was answered."""
+    from bsync_assets.sync_server.serve import CannotListenError
+    from bsync_assets.sync_server.serve import serve as run_server
+
+    if demo_page:
+        console().print(f"The demonstration is at http://127.0.0.1:{port}/demo")
+    try:
+        run_server(open_workspace().home, host, port, workers, demo_page, verbose)
+    except CannotListenError as error:
+        raise Stop(str(error)) from None
