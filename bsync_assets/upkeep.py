@@ -22,7 +22,7 @@ from bsync_assets.warehouse.publish import last_day_run, publish, published_file
 from bsync_assets.warehouse.tables import TABLES
 
 #: What was decided or done once and is never made again, whatever the day is made of; and what destinations were told.
-_DOCUMENTS = {"inbound_files", "deliveries", "outbound_files"}
+_DOCUMENTS = {"inbound_files", "deliveries", "outbound_files", "addressable_members", "export_blocks"}
 _TOLD = "published_members"
 #: What says which run it was, not what it found.
 _OF_THE_RUN = ["run_id", "job_start", "job_end", "finished_at", "attempts", "last_error", "next_try", "written_at"]

@@ -180,7 +180,10 @@ class Partner(_Item):
 
 
 class DataSource(_Item):
-    """A namespace of user IDs and owner of traits (IDS-07, IDS-08). `owner` None = the account itself."""
+    """A namespace of user IDs and owner of traits (IDS-07, IDS-08). `owner` None = the account itself.
+
+    `hold_removals_over` = the share of its traits' memberships that one overwrite may take away without being looked at; 1 = all.
+    """
 
     id: Namespace
     name: Name = ""
@@ -192,6 +195,7 @@ class DataSource(_Item):
     case: Literal["insensitive", "sensitive"] = "insensitive"
     keep_unmatched_days: Days = 30
     controls: tuple[ExportCode, ...] = ()
+    hold_removals_over: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
 class Trait(_Item):

@@ -13,7 +13,10 @@ import sys
 import typer
 
 # Each room adds its commands to the application, in the order in which the help shows them.
-from bsync_assets.cli import ask, explain, keys, outbound, run, upkeep  # noqa: F401
+# isort: off
+from bsync_assets.cli import run, ask, explain, decide, outbound, upkeep, keys  # noqa: F401
+
+# isort: on
 from bsync_assets.cli.terminal import app
 
 __all__ = ["app", "main"]

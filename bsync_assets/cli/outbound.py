@@ -23,7 +23,7 @@ FullOption = Annotated[bool, typer.Option("--full", help="Everything current, no
 
 
 @contextmanager
-def _outbound(destinations: list[int] | None, day: date | None) -> Iterator[tuple[Any, Catalog, date, list[int]]]:
+def delivering(destinations: list[int] | None, day: date | None) -> Iterator[tuple[Any, Catalog, date, list[int]]]:
     """(connection of the one writer, catalog, day, destinations) for the commands below."""
     import duckdb
 
@@ -49,7 +49,7 @@ def outbound_plan(
     """What would go out for a day; nothing is sent or written."""
     from bsync_assets.assets.outbound_files import preview
 
-    with _outbound(destination, day) as (con, catalog, of_day, numbers):
+    with delivering(destination, day) as (con, catalog, of_day, numbers):
         rows = preview(con, catalog, of_day, numbers, full=full)
     print_rows(rows, list(rows[0]) if rows else [], as_json)
 
@@ -62,7 +62,7 @@ def outbound_send(
     from bsync_assets.assets.outbound_files import deliver_segments
     from bsync_assets.assets.outbound_files.alerts import send_alerts
 
-    with _outbound(destination, day) as (con, catalog, of_day, numbers):
+    with delivering(destination, day) as (con, catalog, of_day, numbers):
         outcomes = deliver_segments(con, catalog, of_day, numbers, full=full)
         send_alerts(catalog, of_day, outcomes)
     rows = [
@@ -84,23 +84,9 @@ def outbound_resend(
     from bsync_assets.assets.outbound_files import NotPlanned, resend
     from bsync_assets.transport.places import PlaceError
 
-    with _outbound([destination], day) as (con, catalog, of_day, _):
+    with delivering([destination], day) as (con, catalog, of_day, _):
         try:
             names = resend(con, catalog, catalog.destinations[destination], of_day)
         except (NotPlanned, PlaceError) as error:
             raise Stop(str(error)) from None
     print_rows([{"name": name} for name in names], ["name"], as_json)
-
-
-@app.command()
-def release(destination: Annotated[int, typer.Argument(help="ID of a destination.")]) -> None:
-    """Let deliveries go that are held for their unusual volume, and send them."""
-    from bsync_assets.assets.outbound_files import deliver_segments, history
-
-    with _outbound([destination], None) as (con, catalog, day, numbers):
-        if not history.release(con, destination):
-            raise Stop(f"nothing is held for destination {destination}")
-        outcome = deliver_segments(con, catalog, day, numbers)[destination]
-    print(f"destination {destination}: {outcome['status']}" + (f", {outcome['why']}" if outcome["why"] else ""))
-    if outcome["status"] in ("failed", "held"):
-        raise typer.Exit(1)

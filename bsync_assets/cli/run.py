@@ -34,7 +34,7 @@ def run(
     from bsync_assets.runs import run_days
 
     home = open_workspace().home
-    with _progress():
+    with showing_progress():
         run_days(home, day, to or day, partner)
     _show_receipts(home, day, to or day)
 
@@ -45,7 +45,7 @@ def demo() -> None:
     from bsync_assets.demo import demo_days, run_demo
 
     home = open_workspace().home
-    with _progress():
+    with showing_progress():
         run_demo(home)
     _show_receipts(home, *demo_days(home))
     me = "bsync" if shutil.which("bsync") else sys.argv[0]
@@ -73,7 +73,7 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=6
 
 
 @contextmanager
-def _progress() -> Iterator[None]:
+def showing_progress() -> Iterator[None]:
     """Show one line per stage and day while the job runs."""
 
     class Lines(logging.Handler):

@@ -131,4 +131,19 @@ FILE_REASONS: dict[str, tuple[str, str]] = {
     "bad_gzip": ("INB-40", "the gzip stream is damaged or cut short; send it again in binary mode"),
     "bad_pgp": ("INB-40", "the file cannot be decrypted"),
     "compression_mismatch": ("INB-40", "name and content disagree on compression"),
+    "removes_too_much": (
+        "INB-101",
+        "held, not refused: the overwrite would take away an unusual share of what is stored; operations looks at it and lets "
+        "it in (bsync release) or takes it out (bsync retract)",
+    ),
+    "retracted": ("INB-136", "taken out by operations after it had come in; the same bytes under the same name stay out"),
+}
+
+#: What a file of the manifest can be. Only accepted ones are read.
+FILE_STATUSES: dict[str, str] = {
+    "accepted": "let in",
+    "refused": "not let in, for the reason of its code",
+    "duplicate": "the same bytes came before under the same name (INB-29)",
+    "held": "waits for `bsync release` or `bsync retract`",
+    "retracted": "taken out by `bsync retract`, as if it had never come",
 }

@@ -95,11 +95,14 @@ TABLES: tuple[Table, ...] = (
             split BIGINT: part number, if any
             compression VARCHAR: gz or null
             encryption VARCHAR: pgp, gpg or null
-            status VARCHAR: accepted, refused or duplicate
-            reject_reason VARCHAR: code of the refusal
+            status VARCHAR: accepted, refused, duplicate, held or retracted
+            reject_reason VARCHAR: code of the refusal, or why it is held or was retracted
             lines BIGINT: physical lines of the unpacked file, blank ones included
             arrived_at TIMESTAMP: modification time when first seen; decides the order of processing
             batch INTEGER: which pick-up of the day saw it first; a receipt covers one batch
+            would_remove BIGINT: trait memberships that a file, once held, would have taken away
+            decided_by VARCHAR: who retracted it or let it in
+            decided_at TIMESTAMP: when that was decided (UTC)
         """),
         ("day", "partner", "key", "sha256", "arrived_at"),
     ),

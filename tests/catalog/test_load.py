@@ -178,6 +178,7 @@ def test_defaults(tmp_path: Path) -> None:
         "case": "insensitive",
         "keep_unmatched_days": 30,
         "controls": (),
+        "hold_removals_over": 0.5,
     }
     assert catalog.traits[30].model_dump() == {
         "id": 30,

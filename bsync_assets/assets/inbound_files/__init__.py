@@ -65,7 +65,7 @@ def take_stock(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date, part
             replace_day(con, "inbound_files", day, "manifest", partners)
         con.execute("DROP TABLE manifest")
         for row in manifest:
-            counts[row["partner"]][row["status"]] += 1
+            counts[row["partner"]][row["status"]] = counts[row["partner"]].get(row["status"], 0) + 1
         for partner, files in dropped.items():
             _mark_processed(inboxes[partner].place, files, {row["key"] for row in manifest if row["partner"] == partner})
     return counts

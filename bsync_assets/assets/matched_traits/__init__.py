@@ -102,7 +102,8 @@ def data_files(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date, part
     """The day's accepted data files in order of processing (INB-155), as rows of `DATA_FILE`; `file` counts from 0."""
     rows = fetch_all(con, """
         SELECT
-            partner, key, file_id, batch, sha256, compression, encryption, format, mode, dpid AS source, target, split, arrived_at
+            partner, key, file_id, batch, sha256, compression, encryption, format, mode, dpid AS source, target, split,
+            arrived_at, decided_at IS NOT NULL AS is_decided
         FROM lake.main.inbound_files
         WHERE day = $day AND family = 'data' AND status = 'accepted' AND list_contains($partners, partner)
     """, {"day": day, "partners": list(partners)})  # fmt: skip

@@ -15,6 +15,7 @@ import duckdb
 
 from bsync_assets.assets.inbound_files import link_time
 from bsync_assets.assets.matched_traits import DATA_FILE, data_files, logical_name, reading
+from bsync_assets.assets.profile_traits.holding import hold_back
 from bsync_assets.catalog.models import Catalog
 from bsync_assets.exchange.namespaces import DEVICE_DPIDS
 from bsync_assets.rules import ttl
@@ -32,12 +33,13 @@ _DAY_FILE = (
     *(c for c in DATA_FILE if c.name in ("partner", "key", "file_id", "batch", "source", "target")),
     Column("unit", "BIGINT", "order of the logical file"),
     Column("is_overwrite", "BOOLEAN", "replaces what it names"),
+    Column("is_decided", "BOOLEAN", "whether an operator let it in"),
     Column("seen_at", "TIMESTAMP", "when its traits count as realized"),
 )
 
 
 def apply_records(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> dict[str, int]:
-    """Fold the day into `profile_traits`; answers how many traits were added, renewed and removed.
+    """Fold the day into `profile_traits`; answers how many traits were added, renewed and removed, and how many files are held.
 
     Also fills `profile_figures`, `device_figures` and `late_matches`. INB-90 to INB-107, INB-131, INB-133, TRT-065, TRT-080 to
     TRT-085.
@@ -59,6 +61,8 @@ def apply_records(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -
     make(con, "ended", sql(__file__, "ended.sql"))
     make(con, "loss", sql(__file__, "losses.sql"))
     make(con, "record_effect", sql(__file__, "record_effects.sql"))
+    if held := hold_back(con, catalog, day):
+        return apply_records(con, catalog, day) | {"held_files": held}
     make(con, "file_figure", sql(__file__, "file_figures.sql"), {"day": day})
     make(con, "device_figure", sql(__file__, "device_figures.sql"), {"day": day})
     make(con, "late_match", sql(__file__, "late_matches.sql"), {"day": day})

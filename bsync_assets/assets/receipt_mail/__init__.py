@@ -65,7 +65,7 @@ def messages_due(
     for row in sync:
         dpids = one(con, """
             SELECT [dpid] || dpids FROM lake.main.inbound_files
-            WHERE day = $day AND partner = $partner AND key = $file AND batch = $batch AND status = 'accepted'
+            WHERE day = $day AND partner = $partner AND key = $file AND batch = $batch
         """, {name: row[name] for name in ("day", "partner", "file", "batch")})  # fmt: skip
         groups.setdefault((row["day"], row["partner"], row["batch"], tuple(dpids)), []).append(row)
     for (day, partner, batch, dpids), rows in groups.items():
@@ -153,8 +153,10 @@ def receipt_of(con: duckdb.DuckDBPyConnection, row: dict[str, Any]) -> Receipt:
             return _receipt(row, total, [], files, names)
         case _:
             refused = fetch_all(con, """
-                SELECT key AS name, reject_reason, arrived_at FROM lake.main.inbound_files
-                WHERE day = $day AND partner = $partner AND batch = $batch AND status = 'refused' ORDER BY arrived_at, key
+                SELECT key AS name, coalesce(reject_reason, 'removes_too_much') AS reject_reason, arrived_at
+                FROM lake.main.inbound_files
+                WHERE day = $day AND partner = $partner AND batch = $batch AND (status = 'refused' OR would_remove > 0)
+                ORDER BY arrived_at, key
             """, key)  # fmt: skip
             seen = {"run_id": "", "why": None, "job_start": refused[0]["arrived_at"], "job_end": refused[-1]["arrived_at"]}
             return _receipt(row, seen, [], refused, ())

@@ -1,6 +1,7 @@
 -- Figures per file of one ID-sync receipt: all files of a partner's batch with the same list of namespaces (IDS-145).
 SELECT
     receipts.file AS name,
+    manifest.reject_reason,
     receipts.* EXCLUDE (file)
 FROM lake.main.id_sync_receipts AS receipts
 INNER JOIN lake.main.inbound_files AS manifest
@@ -8,7 +9,6 @@ INNER JOIN lake.main.inbound_files AS manifest
     AND manifest.partner = receipts.partner
     AND manifest.key = receipts.file
     AND manifest.batch = receipts.batch
-    AND manifest.status = 'accepted'
 WHERE receipts.day = $day
     AND receipts.partner = $partner
     AND receipts.batch = $batch

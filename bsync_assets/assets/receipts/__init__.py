@@ -44,7 +44,7 @@ def issue_receipts(
     sync = [row | document for row in _revised(con, "id_sync", day, _sync_rows(con, day), partners)]
     refused = fetch_all(con, """
         SELECT day, partner, batch FROM lake.main.inbound_files
-        WHERE day = $day AND status = 'refused' AND list_contains($partners, partner) GROUP BY ALL
+        WHERE day = $day AND status IN ('refused', 'held') AND list_contains($partners, partner) GROUP BY ALL
     """, {"day": day, "partners": list(partners)})  # fmt: skip
     due = messages_due(con, catalog, data, sync, refused)
     with transaction(con):
@@ -61,11 +61,20 @@ def issue_receipts(
 
 
 def _data_rows(con: duckdb.DuckDBPyConnection, day: date) -> Iterator[dict[str, Any]]:
-    """Figures of the day's data receipts, and of those of earlier days that records kept since then still change today."""
-    late_days = "SELECT DISTINCT origin_day FROM lake.main.late_matches WHERE day = $day ORDER BY ALL"
+    """Figures of the day's data receipts, and of those of earlier days that records kept since then still change today, or did
+    before the day was run again.
+    """
+    late_days = """
+        SELECT origin_day FROM lake.main.late_matches WHERE day = $day
+        UNION
+        SELECT day FROM lake.main.receipts WHERE as_of = $day AND day < $day
+        ORDER BY ALL
+    """
     for origin in (*(origin for (origin,) in con.execute(late_days, {"day": day}).fetchall()), day):
-        for row in fetch_all(con, sql(__file__, "data_receipts.sql"), {"origin": origin, "day": day}):
-            late = row.pop("late_records")
+        span = {"origin": origin, "day": day}
+        emptied = _emptied(con, "data", sql(__file__, "emptied_data.sql"), span)
+        for row in (*fetch_all(con, sql(__file__, "data_receipts.sql"), span), *emptied):
+            late = row.pop("late_records", 0)
             why = f"{late} records that were kept without a link have one by now ({day})." if origin < day and late else None
             yield row | {"day": origin, "why": why}
 
@@ -76,6 +85,26 @@ def _sync_rows(con: duckdb.DuckDBPyConnection, day: date) -> Iterator[dict[str, 
         con, "SELECT * FROM lake.main.id_sync_figures WHERE day = $day ORDER BY partner, file, batch", {"day": day}
     ):
         yield row | {"files": 1, "why": None}
+    for row in _emptied(con, "id_sync", sql(__file__, "emptied_sync.sql"), {"day": day}):
+        yield row | {"why": None}
+
+
+def _emptied(con: duckdb.DuckDBPyConnection, kind: Kind, query: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Receipts whose files were all taken out since they were issued: a receipt is amended, never forgotten."""
+    nothing = dict.fromkeys((*_COUNTERS[kind], "files"), 0)
+    return [nothing | row for row in fetch_all(con, query, params)]
+
+
+def _because(decisions: Iterable[dict[str, Any]], row: dict[str, Any], before: dict[str, Any]) -> str:
+    """Why the figures differ from those before: what operators decided since about files of that day, or of days before."""
+    since = [file for file in decisions if file["decided_at"] > before["job_end"]]
+    own = [file for file in since if (file["day"], file["partner"]) == (row["day"], row["partner"])]
+    if own:
+        said = {"retracted": "was retracted", "accepted": "was let in"}
+        return " ".join(f"{file['key']} {said[file['status']]} on {file['decided_at']:%Y-%m-%d}." for file in own)
+    if since:
+        return "A file that these figures rest on was retracted or let in."
+    return "The day was run again, with files, links or definitions that were not there before."
 
 
 def _revised(
@@ -90,6 +119,10 @@ def _revised(
     known: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in fetch_all(con, "SELECT * FROM lake.main." + table + " ORDER BY revision"):
         known.setdefault(tuple(row[name] for name in key), []).append(row)
+    decisions = fetch_all(con, """
+        SELECT day, partner, key, status, decided_at FROM lake.main.inbound_files
+        WHERE decided_at IS NOT NULL AND day <= $day ORDER BY day, key
+    """, {"day": day})  # fmt: skip
     for row in rows:
         if row["partner"] not in partners:
             continue
@@ -99,5 +132,5 @@ def _revised(
         if before is None:
             yield row | {"revision": len(revisions) + 1, "why": None}
         elif any(before[name] != row[name] for name in (*_COUNTERS[kind], "files", "balanced")):
-            why = row["why"] or "The day was run again, with files, links or definitions that were not there before."
+            why = row["why"] or _because(decisions, row, before)
             yield row | {"revision": len(revisions) + 1, "why": why}
