@@ -25,6 +25,13 @@ concurrency:
 run_monitoring:
   enabled: true
   free_slots_after_run_end_seconds: 60
+run_retries:                              # a run whose process died is started once more; a fault inside one is not repeated
+  enabled: true
+  max_retries: 1
+  retry_on_asset_or_op_failure: false
+retention:
+  sensor: {purge_after_days: {skipped: 1, failure: 30, success: 90}}
+  schedule: {purge_after_days: {skipped: 30, failure: 90, success: 390}}
 telemetry:
   enabled: false
 nux:

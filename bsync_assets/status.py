@@ -1,4 +1,6 @@
-"""`bsync status`: how a workspace stands. Days that were run, what came and was answered, what waits, what could not be sent."""
+"""`bsync status`: how a workspace stands. Is everything all right, and if not, what to do; days that were run, what came and was
+answered; what waits.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import Any
 
 from bsync_assets import connect
 from bsync_assets.assets.arrivals import new_arrivals
+from bsync_assets.assets.worries import find_worries
 from bsync_assets.catalog import Catalog
 from bsync_assets.sqlfiles import one, sql
 from bsync_assets.warehouse.lake import fetch_all
@@ -16,10 +19,10 @@ SHOWN_DAYS = 7
 
 
 def workspace_status(catalog: Catalog) -> dict[str, Any]:
-    """{"last_day_run", "days": one row per recent day and partner, "waiting": {"days", "partners"} of files not seen by a run,
-    "unsent": messages with what the mail server said last}.
+    """{"all_right": nothing needs a person, "worries": see `find_worries`, "last_day_run", "days": one row per recent day and
+    partner, "waiting": {"days", "partners"} of files not seen by a run, "unsent": messages with what the mail server said last}.
     """
-    status: dict[str, Any] = {"last_day_run": None, "days": [], "unsent": []}
+    status: dict[str, Any] = {"all_right": True, "worries": [], "last_day_run": None, "days": [], "unsent": []}
     if published_file(catalog.home).exists():
         with connect(catalog.home) as views:
             status["last_day_run"] = one(views, "SELECT max(day) FROM runs")
@@ -30,6 +33,8 @@ def workspace_status(catalog: Catalog) -> dict[str, Any]:
                 "SELECT day, partner, kind, recipients, attempts, last_error, next_try FROM mail_outbox WHERE status <> 'sent' "
                 "ORDER BY ALL",
             )
+            status["worries"] = find_worries(views, catalog, datetime.now(UTC).replace(tzinfo=None))
+            status["all_right"] = all(worry["level"] != "act" for worry in status["worries"])
     status["waiting"] = _waiting(catalog, status["last_day_run"])
     return status
 

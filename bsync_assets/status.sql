@@ -14,6 +14,8 @@ files AS (
         count(*) FILTER (status = 'accepted') AS accepted,
         count(*) FILTER (status = 'refused') AS refused,
         count(*) FILTER (status = 'duplicate') AS duplicate,
+        count(*) FILTER (status = 'held') AS held,
+        count(*) FILTER (status = 'retracted') AS retracted,
         count(*) FILTER (batch > 1) AS late
     FROM inbound_files
     GROUP BY day, partner
@@ -60,6 +62,8 @@ SELECT
     coalesce(files.accepted, 0) AS accepted,
     coalesce(files.refused, 0) AS refused,
     coalesce(files.duplicate, 0) AS duplicate,
+    coalesce(files.held, 0) AS held,
+    coalesce(files.retracted, 0) AS retracted,
     coalesce(files.late, 0) AS late,
     coalesce(answered.receipts, 0) AS receipts,
     coalesce(answered.unbalanced, 0) AS unbalanced,

@@ -23,9 +23,11 @@ from bsync_assets.assets.arrivals import answer_test_files, new_arrivals
 from bsync_assets.assets.id_sync import link_ids, read_sync_files
 from bsync_assets.assets.id_sync_events import take_events
 from bsync_assets.assets.inbound_files import take_stock
+from bsync_assets.assets.maintenance import end_retention
 from bsync_assets.assets.matched_traits import match_records
 from bsync_assets.assets.outbound_files import deliver_segments
 from bsync_assets.assets.outbound_files.alerts import send_alerts
+from bsync_assets.assets.oversight import check, check_specs, failed_runs
 from bsync_assets.assets.profile_traits import apply_records
 from bsync_assets.assets.receipt_mail import send_due
 from bsync_assets.assets.receipts import issue_receipts
@@ -39,6 +41,10 @@ from bsync_assets.warehouse.tables import BY_NAME
 from bsync_assets.workspace import open_catalog
 
 progress = logging.getLogger("bsync.progress")
+
+#: What may be over in a moment: the disk, the network. Bad data never raises, and a fault of ours stays one.
+MACHINE_FAULTS = (OSError, duckdb.IOException)
+RETRY_SECONDS = 10
 
 #: What one stage did on one day: per asset, figures for its metadata.
 Figures = Mapping[dg.AssetKey, Mapping[str, Any]]
@@ -68,7 +74,7 @@ def build_defs(*, home: Path | None = None, resources: Mapping[str, Any] | None 
         assets=stages(catalog),
         jobs=[job],
         schedules=[close_the_day(catalog, job)],
-        sensors=[arrivals(catalog, job), test_files(catalog)],
+        sensors=[arrivals(catalog, job), test_files(catalog), failed_runs(catalog)],
         resources={"lake": LakeResource(home=str(catalog.home)), **(resources or {})},
         executor=dg.in_process_executor,
     )
@@ -181,7 +187,10 @@ def destination_keys(catalog: Catalog) -> dict[dg.AssetKey, int]:
 
 
 def _finish(con: duckdb.DuckDBPyConnection, catalog: Catalog, now: Now) -> dict[str, Any]:
-    return {"views": publish(con, catalog.home), "file": dg.MetadataValue.path(str(published_file(catalog.home)))}
+    """Publish; when a day was closed, end retention periods before (PRV-04D)."""
+    went = end_retention(con, catalog, now.day) if now.day < datetime.now(UTC).date() else {}
+    ended = {"ended": sum(went.values()), "what ended": dg.MetadataValue.json(went)} if went else {}
+    return {"views": publish(con, catalog.home), "file": dg.MetadataValue.path(str(published_file(catalog.home))), **ended}
 
 
 class _Maker:
@@ -266,8 +275,11 @@ class _Maker:
             backfill_policy=dg.BackfillPolicy.single_run(),
             can_subset=len(specs) > 1,
             pool="lake",
+            check_specs=check_specs() if name == "published" else (),
         )
-        def step(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
+        def step(
+            context: dg.AssetExecutionContext, lake: LakeResource
+        ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
             started = datetime.fromtimestamp(context.instance.get_run_stats(context.run.run_id).start_time or time.time(), UTC)
             keys = sorted(context.selected_asset_keys)
             days = [date.fromisoformat(day) for day in context.partition_keys]
@@ -282,12 +294,14 @@ class _Maker:
                         figures = _with_row_counts(con, table, day, work(con, catalog, now))
                     _report(context, name, day, figures, time.monotonic() - began)
                     done.append((day, figures))
-            except BaseException:
+            except BaseException as fault:
                 # Dagster records nothing of a step that fails: say which days are in the lake all the same.
                 for day, figures in done:
                     for key in keys:
                         metadata = dict(figures[key])
                         context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=metadata))
+                if isinstance(fault, MACHINE_FAULTS):
+                    raise dg.RetryRequested(max_retries=2, seconds_to_wait=RETRY_SECONDS) from fault
                 raise
             for key in keys:
                 if len(days) == 1:
@@ -296,6 +310,8 @@ class _Maker:
                     for day, figures in done:
                         context.add_asset_metadata(dict(figures[key]), asset_key=key, partition_key=day.isoformat())
                     yield dg.MaterializeResult(asset_key=key)
+            if context.selected_asset_check_keys:
+                yield from check(catalog, days[-1])
 
         return step
 

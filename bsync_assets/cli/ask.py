@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from bsync_assets.cli.terminal import (
     LatestDayOption,
     Stop,
     app,
+    console,
     find_workspace,
     json_value,
     open_workspace,
@@ -25,23 +26,39 @@ from bsync_assets.cli.terminal import (
 
 @app.command()
 def status(as_json: JsonOption = False) -> None:
-    """How the workspace stands: days and partners, late or missing files, files that wait for a run, receipts not sent."""
+    """Is everything all right, and if not, what to do? And how each day and partner stands, and what waits for a run.
+
+    What needs a person: files and deliveries that are held, receipts that do not add up, mail that does not get through,
+    deliveries late by more than a day, partners overdue by their own rhythm, days left open. Worth a look: volumes out of their
+    usual band, and what goes on by itself. Exit code 1 if something needs a person, for monitoring.
+    """
     from bsync_assets.status import workspace_status
 
     found = workspace_status(open_workspace())
     if as_json:
         print(json.dumps(found, default=json_value))
-        return
+    else:
+        _show_status(found)
+    raise typer.Exit(0 if found["all_right"] else 1)
+
+
+def _show_status(found: Mapping[str, Any]) -> None:
+    worries, waiting = found["worries"], found["waiting"]
     if found["days"]:
+        urgent = sum(worry["level"] == "act" for worry in worries)
+        verdict = "all right" if not urgent else f"{urgent} {'thing needs' if urgent == 1 else 'things need'} a person"
+        others = f", {len(worries) - urgent} worth a look" if len(worries) > urgent else ""
+        console().print(f"[bold {'red' if urgent else 'green'}]{verdict}[/]{others}, as of {found['last_day_run']}\n")
+        if worries:
+            shown = ("kind", "day", "who", "what", "remedy")
+            print_rows([worry | {"remedy": f"-> {worry['remedy']}"} for worry in worries], shown)
+            print()
         print_rows([day | {"missing": "MISSING" if day["missing"] else ""} for day in found["days"]], list(found["days"][0]))
     else:
         print("no day was run yet")
-    waiting = found["waiting"]
     if waiting["days"]:
         span = f"{waiting['days'][0]} to {waiting['days'][-1]}" if len(waiting["days"]) > 1 else str(waiting["days"][0])
         print(f"waiting for a run: files of {', '.join(waiting['partners'])}, {span}")
-    for mail in found["unsent"]:
-        print(f"not sent: {mail['kind']} of {mail['partner']}, {mail['day']}: {mail['last_error'] or 'not tried yet'}")
 
 
 @app.command()

@@ -653,6 +653,36 @@ VIEWS: tuple[Table, ...] = (
         """),
         ("partner", "device_id"),
     ),
+    Table(
+        "outliers",
+        "view",
+        "Days on which a source's volume or match rate left the band of its own history; needs 7 earlier deliveries.",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            dpid BIGINT: data source of the user IDs
+            figure VARCHAR: records_received, or match_rate (per cent of the IDs that could match)
+            value DOUBLE: what it was on the day
+            usual DOUBLE: median of the 28 deliveries before
+            low DOUBLE: lower end of the band
+            high DOUBLE: upper end of the band
+        """),
+        ("day", "partner", "dpid", "figure"),
+    ),
+    Table(
+        "partner_rhythms",
+        "view",
+        "How often each partner delivers, and whether it is due: learned from the days its files are for, needs 5 of them.",
+        _columns(f"""
+            {_PARTNER}
+            gaps_known BIGINT: gaps between days with files, of the last 28
+            last_day DATE: latest day with files
+            usual_gap BIGINT: days that nine of ten gaps do not exceed; null while too little is known
+            next_day DATE: day for which files are due; null while too little is known
+            is_missing BOOLEAN: whether that day is over and closed, and nothing came
+        """),
+        ("partner",),
+    ),
 )
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
