@@ -226,7 +226,9 @@ class _Maker:
     ) -> dg.AssetsDefinition:
         """One asset per partner, all in one step."""
         specs = [
-            self._spec(dg.AssetKey([partner.name, name]), group, description, deps(partner.name), table or name, _owners(partner))
+            self._spec(
+                dg.AssetKey([partner.name, name]), group, description, deps(partner.name), table or name, _owners(partner)
+            ).replace_attributes(tags={"partner": partner.name})
             for partner in self.catalog.partners.values()
         ]
 
@@ -239,7 +241,12 @@ class _Maker:
     def per_destination(self, name: str, group: str, description: str, deps: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         """One asset per destination, all in one step; none without destinations."""
         keys = destination_keys(self.catalog)
-        specs = [self._spec(key, group, description, deps, name, ["team:operations"]) for key in keys]
+        specs = [
+            self._spec(key, group, description, deps, name, ["team:operations"]).replace_attributes(
+                tags={"destination": str(number)}
+            )
+            for key, number in keys.items()
+        ]
 
         def to_destinations(con: duckdb.DuckDBPyConnection, catalog: Catalog, now: Now) -> Figures:
             chosen = {key: number for key, number in keys.items() if key.path[0] in now.partners}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bsync_assets.cli.terminal import JsonOption, LatestDayOption, Stop, app, open_workspace, print_rows
+from bsync_assets.cli.terminal import JsonOption, LatestDayOption, Stop, app, open_workspace, parse_day, print_rows
 
 if TYPE_CHECKING:
     from bsync_assets.catalog.models import Catalog
@@ -90,3 +90,23 @@ def outbound_resend(
         except (NotPlanned, PlaceError) as error:
             raise Stop(str(error)) from None
     print_rows([{"name": name} for name in names], ["name"], as_json)
+
+
+@outbound.command("history")
+def outbound_history(
+    destination: Annotated[int, typer.Argument(help="ID of a destination.")],
+    first: Annotated[Any, typer.Option("--from", parser=parse_day, metavar="DAY", help="First day of transfer (UTC).")],
+    last: Annotated[Any, typer.Option("--to", parser=parse_day, metavar="DAY", help="Last day of transfer (UTC).")],
+    as_json: JsonOption = False,
+) -> None:
+    """What was sent to a destination in a range of days: every file, with totals per day of records received, sent and failed.
+
+    Control files show the records of their delivery, and are not added to the totals.
+    """
+    from bsync_assets.assets.outbound_files.history import delivered
+
+    catalog = open_workspace()
+    if destination not in catalog.destinations:
+        raise Stop(f"there is no destination {destination} in catalog/destinations.yaml", 2)
+    rows = delivered(catalog, destination, first, last)
+    print_rows(rows, ["sent_on", "day", "name", "mode", "status", "received", "successful", "failed", "ended_at"], as_json)

@@ -48,7 +48,8 @@ def demo() -> None:
     with showing_progress():
         run_demo(home)
     _show_receipts(home, *demo_days(home))
-    me = "bsync" if shutil.which("bsync") else sys.argv[0]
+    started = "python -m bsync_assets.cli" if sys.argv[0].endswith("__main__.py") else sys.argv[0]
+    me = "bsync" if shutil.which("bsync") else started
     console().print(
         f"\nMails are in [bold]{home / 'mail'}[/], the lake is in [bold]{home / 'lake'}[/]. What to try next:\n\n"
         f'  {me} sql "SELECT reason, count(*) FROM rejected_lines GROUP BY reason ORDER BY 2 DESC"\n'

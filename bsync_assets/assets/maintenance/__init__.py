@@ -137,6 +137,8 @@ def _drop_rows(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> d
     kept_unmatched = max((source.keep_unmatched_days for source in catalog.data_sources.values()), default=0)
     until_linked = min(raw, day - timedelta(days=min(kept_unmatched, (day - date.min).days)))
     figures = day - timedelta(days=periods.figures_days)
+    if max(raw, figures) < catalog.settings.account.start - timedelta(days=1):
+        return {}  # nothing is that old, and a look into every table takes its time in every run
     went: dict[str, int] = {}
     with transaction(con):
         for table in TABLES:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from itertools import groupby
+from operator import itemgetter
 from statistics import median
 from typing import Any
 
 import duckdb
 
-from bsync_assets.sqlfiles import make, one
+from bsync_assets import connect
+from bsync_assets.catalog.models import Catalog
+from bsync_assets.sqlfiles import make, one, sql
 from bsync_assets.warehouse.lake import fetch_all, replace_day, transaction
 from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import BY_NAME
@@ -48,6 +52,22 @@ def files_of(con: duckdb.DuckDBPyConnection, day: date, destination: int, ts_ms:
     """The files of one delivery, parts in sequence, control file first."""
     query = "FROM lake.main.outbound_files WHERE day = $day AND destination = $destination AND ts_ms = $ts_ms ORDER BY part"
     return fetch_all(con, query, {"day": day, "destination": destination, "ts_ms": ts_ms})
+
+
+def delivered(catalog: Catalog, destination: int, first: date, last: date) -> list[dict[str, Any]]:
+    """Every file that was sent to a destination on the days from `first` to `last` (UTC days of transfer), and a row with the
+    totals behind each day, whose name is `total`; by the published views (OUT-131, OUT-132).
+    """
+    with connect(catalog.home) as views:
+        span = {"destination": destination, "first": first, "last": last}
+        files = fetch_all(views, sql(__file__, "delivered.sql"), span)
+    rows: list[dict[str, Any]] = []
+    for sent_on, group in groupby(files, itemgetter("sent_on")):
+        of_day = list(group)
+        counted = [file for file in of_day if not file["is_control"]]
+        figures = {name: sum(file[name] for file in counted) for name in ("received", "successful", "failed")}
+        rows += [*of_day, dict.fromkeys(of_day[0]) | {"sent_on": sent_on, "name": "total"} | figures]
+    return rows
 
 
 def unusual(con: duckdb.DuckDBPyConnection, delivery: Mapping[str, Any]) -> str | None:

@@ -92,13 +92,15 @@ undone AS (
     GROUP BY files.day, files.partner
 ),
 
--- A delivery is due at 14:00 on the day after its own (OUT-110). What was never owed (OUT-072) is not late.
+-- A delivery is due at 14:00 on the day after its own (OUT-110). Days behind one that is open wait for it (OUT-103), and what a
+-- new destination was never owed (OUT-072) is not late.
 told AS (
     SELECT
         destination,
         max(day) AS day
     FROM deliveries
     GROUP BY destination
+    HAVING bool_and(status = 'delivered')
 ),
 
 owed AS (
@@ -113,12 +115,13 @@ owed AS (
     UNION ALL
     SELECT
         told.destination,
-        closed_days.day,
+        min(finished.day) AS day,
         'not made' AS status,
         NULL AS why,
         0 AS attempts
     FROM told
-    INNER JOIN (SELECT day FROM finished WHERE finished_at >= day + INTERVAL 1 DAY) AS closed_days ON closed_days.day > told.day
+    INNER JOIN finished ON finished.day > told.day AND finished.finished_at >= finished.day + INTERVAL 1 DAY
+    GROUP BY told.destination
 ),
 
 undelivered AS (

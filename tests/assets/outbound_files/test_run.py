@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,17 @@ def test_out_026_out_130_a_day_delivers_and_tells(tmp_path: Path) -> None:
     assert (sent["status"], sent["deliveries"]) == ("delivered", 1)
     assert len(json.loads(_bsync(home, "outbound", "resend", "1", "--day", "2026-01-05", "--json"))) == 2
     _bsync(home, "release", "1", code=1)
+
+    # OUT-131: what went out on the days of transfer, control files beside the totals.
+    today = datetime.now(UTC).date().isoformat()
+    yesterday = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()  # should midnight have passed meanwhile
+    history = json.loads(_bsync(home, "outbound", "history", "1", "--from", yesterday, "--to", today, "--json"))
+    sent = [row for row in history if row["name"] != "total"]
+    assert {row["name"] for row in sent} == {path.name for path in out.iterdir()}
+    totals = [row for row in history if row["name"] == "total"]
+    assert sum(row["received"] for row in totals) == sum(len(path.read_text().splitlines()) for path in out.glob("*.sync")) == 2
+    assert all(row["received"] == row["successful"] + row["failed"] for row in history)
+    assert json.loads(_bsync(home, "outbound", "history", "1", "--from", "2026-01-05", "--to", "2026-01-06", "--json")) == []
 
 
 def write_workspace_files(home: Path, given: dict[str, Any]) -> None:
