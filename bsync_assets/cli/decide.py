@@ -62,11 +62,13 @@ def _decide(decide: Callable[[Catalog, str], Sequence[str]], file: str) -> Seque
 def _release_deliveries(destination: int) -> None:
     """Let the deliveries of a destination go that are held, and send them."""
     from bsync_assets.assets.outbound_files import deliver_segments, history
+    from bsync_assets.warehouse.publish import publish
 
     with delivering([destination], None) as (con, catalog, day, numbers):
         if not history.release(con, destination):
             raise Stop(f"nothing is held for destination {destination}")
         outcome = deliver_segments(con, catalog, day, numbers)[destination]
+        publish(con, catalog.home)
     print(f"destination {destination}: {outcome['status']}" + (f", {outcome['why']}" if outcome["why"] else ""))
     if outcome["status"] in ("failed", "held"):
         raise typer.Exit(1)

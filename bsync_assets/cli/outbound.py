@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bsync_assets.cli.terminal import JsonOption, LatestDayOption, Stop, app, open_workspace, parse_day, print_rows
+from bsync_assets.cli.terminal import JsonOption, LatestDayOption, Stop, app, open_workspace, parse_day, print_rows, reading
 
 if TYPE_CHECKING:
     from bsync_assets.catalog.models import Catalog
@@ -61,10 +61,12 @@ def outbound_send(
     """Send what is open and due; with `--full` a full delivery now. A delivered day is not rendered again."""
     from bsync_assets.assets.outbound_files import deliver_segments
     from bsync_assets.assets.outbound_files.alerts import send_alerts
+    from bsync_assets.warehouse.publish import publish
 
     with delivering(destination, day) as (con, catalog, of_day, numbers):
         outcomes = deliver_segments(con, catalog, of_day, numbers, full=full)
         send_alerts(catalog, of_day, outcomes)
+        publish(con, catalog.home)
     rows = [
         {"destination": number, "status": outcome["status"], "why": outcome["why"], "deliveries": len(outcome["deliveries"])}
         for number, outcome in outcomes.items()
@@ -83,12 +85,14 @@ def outbound_resend(
     """Send the delivered files of a day once more: the same bytes under the same names. They are kept for 8 days."""
     from bsync_assets.assets.outbound_files import NotPlanned, resend
     from bsync_assets.transport.places import PlaceError
+    from bsync_assets.warehouse.publish import publish
 
     with delivering([destination], day) as (con, catalog, of_day, _):
         try:
             names = resend(con, catalog, catalog.destinations[destination], of_day)
         except (NotPlanned, PlaceError) as error:
             raise Stop(str(error)) from None
+        publish(con, catalog.home)
     print_rows([{"name": name} for name in names], ["name"], as_json)
 
 
@@ -105,8 +109,8 @@ def outbound_history(
     """
     from bsync_assets.assets.outbound_files.history import delivered
 
-    catalog = open_workspace()
-    if destination not in catalog.destinations:
-        raise Stop(f"there is no destination {destination} in catalog/destinations.yaml", 2)
-    rows = delivered(catalog, destination, first, last)
+    with reading(None) as (con, catalog, _):
+        if destination not in catalog.destinations:
+            raise Stop(f"there is no destination {destination} in catalog/destinations.yaml", 2)
+        rows = delivered(con, destination, first, last)
     print_rows(rows, ["sent_on", "day", "name", "mode", "status", "received", "successful", "failed", "ended_at"], as_json)

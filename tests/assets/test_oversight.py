@@ -92,6 +92,13 @@ def test_OUT_112_what_is_late_fails_a_check_is_mailed_once_and_ends_status_with_
     assert "Subject: Demo 2026-01-05: 1 to look at" in mail and "bsync outbound send" in mail
 
 
+def test_PRV_04D_retention_ends_with_the_run_that_closes_a_day(home: Path) -> None:
+    inbox, copies = home / f"inbox/acme/date={DAY}", home / "lake/files"
+    assert list(inbox.iterdir()) and list(copies.iterdir())
+    assert run_days(home, DAY + timedelta(days=31), DAY + timedelta(days=31))
+    assert not list(inbox.iterdir()) and not list(copies.iterdir())
+
+
 def test_a_run_that_failed_is_mailed_once(home: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ValueError("a fault of ours")

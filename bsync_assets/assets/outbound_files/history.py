@@ -11,8 +11,6 @@ from typing import Any
 
 import duckdb
 
-from bsync_assets import connect
-from bsync_assets.catalog.models import Catalog
 from bsync_assets.sqlfiles import make, one, sql
 from bsync_assets.warehouse.lake import fetch_all, replace_day, transaction
 from bsync_assets.warehouse.rows import rows_table
@@ -54,13 +52,12 @@ def files_of(con: duckdb.DuckDBPyConnection, day: date, destination: int, ts_ms:
     return fetch_all(con, query, {"day": day, "destination": destination, "ts_ms": ts_ms})
 
 
-def delivered(catalog: Catalog, destination: int, first: date, last: date) -> list[dict[str, Any]]:
-    """Every file that was sent to a destination on the days from `first` to `last` (UTC days of transfer), and a row with the
-    totals behind each day, whose name is `total`; by the published views (OUT-131, OUT-132).
+def delivered(con: duckdb.DuckDBPyConnection, destination: int, first: date, last: date) -> list[dict[str, Any]]:
+    """Every file that was sent to a destination on the days from `first` to `last` (UTC days of transfer), and behind each day a
+    row with its totals, whose name is `total` (OUT-131, OUT-132).
     """
-    with connect(catalog.home) as views:
-        span = {"destination": destination, "first": first, "last": last}
-        files = fetch_all(views, sql(__file__, "delivered.sql"), span)
+    span = {"destination": destination, "first": first, "last": last}
+    files = fetch_all(con, sql(__file__, "delivered.sql"), span)
     rows: list[dict[str, Any]] = []
     for sent_on, group in groupby(files, itemgetter("sent_on")):
         of_day = list(group)
