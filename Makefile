@@ -37,6 +37,7 @@ docs: .venv/installed-dev  ## write the generated pages of docs/ anew
 
 clean:  ## remove the environment, caches, and what runs wrote into data/
 	rm -rf .venv *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache data/lake data/outbox data/mail data/dagster
+	find data/inbox -name '*.receipt.json' -delete
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from bsync_assets.runs import RunRefused, run_days
+from bsync_assets.transport.drops import RECEIPT
 
 _WRITTEN_BY_RUNS = ("lake", "outbox", "mail", "dagster")
 
@@ -28,6 +29,8 @@ def run_demo(home: Path) -> bool:
         raise RunRefused(f"{home} is not the demo workspace; leave BSYNC_HOME unset to run the demo, or use `bsync run --day`")
     for name in _WRITTEN_BY_RUNS:
         shutil.rmtree(home / name, ignore_errors=True)
+    for copy in (home / "inbox").rglob(f"*{RECEIPT}"):
+        copy.unlink()
     make_demo = importlib.util.module_from_spec(script)
     script.loader.exec_module(make_demo)
     make_demo.set_arrival_times(home / "inbox")

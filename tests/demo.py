@@ -27,7 +27,7 @@ def copy_demo(home: Path) -> Path:
     shutil.copy(SHIPPED / "make_demo.py", home)
     for day in DAYS:
         for folder in SHIPPED.glob(f"inbox/*/date={day}"):
-            shutil.copytree(folder, home / folder.relative_to(SHIPPED))
+            shutil.copytree(folder, home / folder.relative_to(SHIPPED), ignore=shutil.ignore_patterns("*.receipt.json"))
     make_demo.set_arrival_times(home / "inbox")
     return home
 

@@ -18,7 +18,7 @@ DAYS = (make_demo.MONDAY, make_demo.TUESDAY, make_demo.WEDNESDAY)
 
 def contents(inbox: Path) -> dict[str, bytes]:
     """Bytes of the files of the three days, by path below the inbox."""
-    paths = [path for day in DAYS for path in inbox.glob(f"*/date={day}/*")]
+    paths = [path for day in DAYS for path in inbox.glob(f"*/date={day}/*") if not path.name.endswith(".receipt.json")]
     return {path.relative_to(inbox).as_posix(): path.read_bytes() for path in paths}
 
 

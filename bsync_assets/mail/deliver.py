@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import smtplib
+import socket
 import ssl
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from hashlib import sha256
 from pathlib import Path
+from threading import Timer
 
 from ..catalog.models import MailSettings
 
@@ -39,8 +41,8 @@ def deliver(settings: MailSettings, home: Path, message: EmailMessage, recipient
 
     A Maildir (at `settings.path` below `home`) keeps one copy for all recipients, and delivering a message
     twice leaves one file. SMTP cannot promise that: when the connection breaks after the text was sent, the
-    server may have it; a retry carries the same Message-ID. Raises MailFailed, and ValueError for a message
-    without Message-ID.
+    server may have it; a retry carries the same Message-ID. It takes `settings.timeout_seconds` at most.
+    Raises MailFailed, and ValueError for a message without Message-ID.
     """
     if not message["Message-ID"]:
         raise ValueError("a message without Message-ID cannot be delivered exactly once")
@@ -126,8 +128,7 @@ def _to_server(settings: MailSettings, message: EmailMessage, recipients: list[s
 @contextmanager
 def _session(settings: MailSettings) -> Iterator[smtplib.SMTP]:
     """A connection ready to send: encrypted and logged in as configured, never less than that."""
-    session = smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout_seconds)
-    try:
+    with _Session(settings) as session:
         if settings.starttls:
             session.starttls(context=ssl.create_default_context())
         if settings.user is not None:
@@ -136,8 +137,30 @@ def _session(settings: MailSettings) -> Iterator[smtplib.SMTP]:
         # The message is accepted by now: a server that stumbles over the farewell must not make us repeat it.
         with suppress(smtplib.SMTPException, OSError):
             session.quit()
-    finally:
-        session.close()
+
+
+class _Session(smtplib.SMTP):
+    """A connection that ends when its time is over. The timeout of the library is for each wait: a server can drag it out."""
+
+    def __init__(self, settings: MailSettings) -> None:
+        self._seconds = settings.timeout_seconds
+        self._over = Timer(self._seconds, self._hang_up)
+        self._over.daemon = True
+        self._over.start()
+        try:
+            super().__init__(settings.host, settings.port, timeout=self._seconds)
+        except BaseException:
+            self._over.cancel()
+            raise
+
+    def _hang_up(self) -> None:
+        if self.sock is not None:
+            with suppress(OSError):  # past TLS, which would want to say goodbye
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
+    def __exit__(self, *raised: object) -> None:
+        self._over.cancel()
+        self.close()
 
 
 def _password(settings: MailSettings) -> str:

@@ -12,90 +12,41 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import default as default_policy
-from email.utils import getaddresses, parseaddr
+from email.utils import getaddresses
 from hashlib import sha256
-from typing import Protocol
 
-from ..exchange.reasons import DATA_COUNTERS, FILE_REASONS, SYNC_COUNTERS
+from ..exchange.reasons import FILE_REASONS
 from ..exchange.receipts import EQUATIONS, Equation, Kind
+from .document import VERSION, left_out, receipt_json, rejected_csv
 from .layout import Block, Heading, Names, Paragraph, Table, as_html, as_text
+from .receipt import LABELS, Receipt, document_name, domain_of, message_id, target_of, visible
 
-#: The figures of each kind in print order. The labels are neutral: "Invalid platform ID" and "No matching ID"
-#: are what the documented message calls by its product's name (`invalid_aam_id`, `no_matching_aam_id`).
-LABELS: dict[Kind, dict[str, str]] = {
-    "data": {counter.name: counter.label for counter in DATA_COUNTERS},
-    "id_sync": {counter.name: counter.label for counter in SYNC_COUNTERS},
-    "refused": {},
-}
 #: The documented fields end with the job times; the figures we added come after them (INB-122).
 _LAST_BEFORE_JOB_TIMES = "records_with_failed_traits"
 
 
-@dataclass(frozen=True)
-class FileLine:
-    """One file of a receipt. A refused file has a `reject_reason` and needs no counters."""
-
-    name: str  # the key as received
-    counters: Mapping[str, int]
-    reject_reason: str | None = None
-    problem: str | None = None  # one sentence; without it the general meaning of the code is printed
-    remedy: str | None = None
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What one message reports: a partner's batch, by source and target or DPID list, or its refused files.
-
-    Raises ValueError for what only a fault of ours can produce: a counter that is missing (the receipt has
-    all of its kind, each accepted file at least those of `EQUATIONS`), or job times without a time zone.
-    """
-
-    kind: Kind
-    day: date
-    partner: str
-    dpid: int
-    target: int | None  # data only; None: the same as `dpid`
-    dpids: tuple[int, ...]  # ID sync only, in the order of the name
-    batch: int
-    revision: int
-    run_id: str
-    counters: Mapping[str, int]
-    files: tuple[FileLine, ...]
-    previous: Mapping[str, int] | None  # the figures of the revision before
-    why: str | None  # why there is another revision
-    job_start: datetime
-    job_end: datetime
-    balanced: bool
-
-    def __post_init__(self) -> None:
-        needed = {term for equation in EQUATIONS[self.kind] for term in equation.terms}
-        faults = [f"counter {name} is missing" for name in LABELS[self.kind] if name not in self.counters]
-        for file in self.files:
-            if file.reject_reason is None:
-                missing = needed - file.counters.keys()
-                faults += [f"counter {name} of file {file.name!r} is missing" for name in sorted(missing)]
-        for field, value in (("job_start", self.job_start), ("job_end", self.job_end)):
-            if value.tzinfo is None:
-                faults.append(f"{field} has no time zone")
-        if faults:
-            raise ValueError(f"receipt ({self.kind}) of {self.partner}, {self.day}: {'; '.join(faults)}")
-
-
 def receipt_mail(receipt: Receipt, sender: str, to: Sequence[str], account_name: str) -> EmailMessage:
     """The message for a balanced receipt or for refused files (INB-120 to INB-139, IDS-145 to IDS-147).
+
+    Attached are the receipt as JSON and, of a receipt, its rejected lines as CSV.
 
     `sender` and `to` are addresses, with or without display name. Raises ValueError for a receipt that is not
     balanced: that one goes to operations only, as `fault_mail`.
     """
     if not receipt.balanced:
         raise ValueError(f"receipt of {receipt.partner}, {receipt.day} does not balance; use fault_mail")
-    subject = f"Server-To-Server Processing Result: {_subject_key(receipt)} {_visible(receipt.run_id)}"
+    subject = f"Server-To-Server Processing Result: {_subject_key(receipt)} {visible(receipt.run_id)}"
     blocks = _refused_notice(receipt) if receipt.kind == "refused" else _receipt(receipt)
-    return _message(_Head(message_id(receipt, sender, account_name), receipt.job_end, sender, to, account_name), subject, blocks)
+    head = _Head(message_id(receipt, sender, account_name), receipt.job_end, sender, to, account_name)
+    name = document_name(receipt)
+    attached = [(f"{name}.json", "application/json", receipt_json(receipt, sender, account_name))]
+    if receipt.kind != "refused":
+        attached.append((f"{name}.csv", "text/csv", rejected_csv(receipt)))
+    return _message(head, subject, [*blocks, *_attached(receipt)], attached)
 
 
 def fault_mail(receipt: Receipt, sender: str, ops: Sequence[str], account_name: str) -> EmailMessage:
@@ -105,7 +56,7 @@ def fault_mail(receipt: Receipt, sender: str, ops: Sequence[str], account_name: 
     """
     if receipt.balanced:
         raise ValueError(f"receipt of {receipt.partner}, {receipt.day} balances; there is no fault to report")
-    subject = f"Internal fault: figures do not balance: {_subject_key(receipt)} {_visible(receipt.run_id)}"
+    subject = f"Internal fault: figures do not balance: {_subject_key(receipt)} {visible(receipt.run_id)}"
     head = _Head(message_id(receipt, sender, account_name), receipt.job_end, sender, ops, account_name)
     return _message(head, subject, _fault(receipt))
 
@@ -132,86 +83,30 @@ class DryRun:
 def dry_run_mail(run: DryRun, sender: str, to: Sequence[str], account_name: str) -> EmailMessage:
     """The answer to a file in a test folder. The same file with the same content has the same Message-ID."""
     digest = sha256(json.dumps([account_name, run.partner, run.file, run.sha256]).encode()).hexdigest()[:16]
-    identifier = f"<test.{re.sub(r'[^A-Za-z0-9_]', '_', run.partner)[:40]}.{digest}@{_domain(sender)}>"
+    identifier = f"<test.{re.sub(r'[^A-Za-z0-9_]', '_', run.partner)[:40]}.{digest}@{domain_of(sender)}>"
     blocks: list[Block] = [
-        Paragraph(f"Hello partner {_visible(run.partner)},"),
+        Paragraph(f"Hello partner {visible(run.partner)},"),
         Paragraph("this is a test: the file was read and judged as in a real run, and nothing of it is stored."),
         Heading("File name"),
-        Names(((1, _visible(run.file)),)),
+        Names(((1, visible(run.file)),)),
     ]
     if run.refused is not None:
         blocks += [
-            Heading(f"It would be refused: {_visible(run.refused)}"),
-            Paragraph(_visible(_sentence(FILE_REASONS.get(run.refused, ("", run.refused))[1]))),
+            Heading(f"It would be refused: {visible(run.refused)}"),
+            Paragraph(visible(_sentence(FILE_REASONS.get(run.refused, ("", run.refused))[1]))),
         ]
     shown = tuple((label, str(run.counters[name])) for name, label in LABELS[run.kind].items() if name in run.counters)
     if shown:
         blocks += [Heading("Result"), Table("lr", shown)]
     if run.lines:
-        rows = tuple((str(number), reason, rule, _visible(sample)[:80]) for number, reason, rule, sample in run.lines)
+        rows = tuple((str(number), reason, rule, visible(sample)[:80]) for number, reason, rule, sample in run.lines)
         blocks += [Heading("Rejected lines"), Table("rlll", rows, ("Line", "Reason", "Rule", "Sample, masked"))]
     if run.left_out:
         blocks.append(Paragraph(f"{run.left_out} more rejected lines are not shown."))
     if run.hints:
-        blocks += [Heading("Hints"), *(Paragraph(_visible(_sentence(hint))) for hint in run.hints)]
+        blocks += [Heading("Hints"), *(Paragraph(visible(_sentence(hint))) for hint in run.hints)]
     head = _Head(identifier, run.arrived_at.replace(tzinfo=UTC), sender, to, account_name)
-    return _message(head, f"Test: what would happen to {_visible(run.file)}", blocks)
-
-
-_ID_PREFIXES: dict[Kind, str] = {"data": "receipt", "id_sync": "sync", "refused": "refused"}
-
-
-class Key(Protocol):
-    """What tells one message from all others: a `Receipt` has it, and so has whatever remembers messages."""
-
-    @property
-    def kind(self) -> Kind: ...  # noqa: D102
-    @property
-    def day(self) -> date: ...  # noqa: D102
-    @property
-    def partner(self) -> str: ...  # noqa: D102
-    @property
-    def dpid(self) -> int: ...  # noqa: D102
-    @property
-    def target(self) -> int | None: ...  # noqa: D102
-    @property
-    def dpids(self) -> tuple[int, ...]: ...  # noqa: D102
-    @property
-    def batch(self) -> int: ...  # noqa: D102
-    @property
-    def revision(self) -> int: ...  # noqa: D102
-    @property
-    def balanced(self) -> bool: ...  # noqa: D102
-
-
-def message_id(receipt: Key, sender: str, account_name: str) -> str:
-    """The Message-ID, made of the receipt's key alone, so that a retry never mails twice (INB-138).
-
-    The digest makes it unique, the part before it is for people. The page about an unbalanced receipt has an
-    ID of its own: the receipt that follows once the fault is mended must not count as already sent.
-    """
-    prefix = _ID_PREFIXES[receipt.kind] if receipt.balanced else "fault"
-    key = [
-        account_name,
-        receipt.partner,
-        receipt.day.isoformat(),
-        prefix,
-        receipt.kind,
-        receipt.dpid,
-        receipt.target,
-        receipt.dpids,
-        receipt.batch,
-        receipt.revision,
-    ]
-    digest = sha256(json.dumps(key).encode()).hexdigest()[:16]
-    partner = re.sub(r"[^A-Za-z0-9_]", "_", receipt.partner)[:40]
-    ids = f".{receipt.dpid}-{_target(receipt)}" if receipt.kind == "data" else ""
-    return f"<{prefix}.{receipt.day}.{partner}{ids}.b{receipt.batch}.r{receipt.revision}.{digest}@{_domain(sender)}>"
-
-
-def _domain(sender: str) -> str:
-    domain = parseaddr(sender)[1].rpartition("@")[2]
-    return domain if re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", domain) else "bsync.invalid"
+    return _message(head, f"Test: what would happen to {visible(run.file)}", blocks)
 
 
 # --- composing ------------------------------------------------------------------------------------
@@ -244,12 +139,12 @@ def _refused_notice(receipt: Receipt) -> list[Block]:
         ),
         *_revision(receipt),
         *_refused_files(receipt),
-        Table("lr", _job_times(receipt)),
+        Table("lr", _times(receipt, "First of them arrived", "Last of them arrived")),
     ]
 
 
 def _fault(receipt: Receipt) -> list[Block]:
-    partner = _visible(receipt.partner)
+    partner = visible(receipt.partner)
     blocks: list[Block] = [
         Paragraph("Internal fault: figures do not balance."),
         Paragraph(
@@ -289,17 +184,20 @@ def _figures(receipt: Receipt) -> list[Block]:
     for name, label in LABELS[receipt.kind].items():
         rows.append((label, str(receipt.counters[name])))
         if name == _LAST_BEFORE_JOB_TIMES:
-            rows += _job_times(receipt)
+            rows += _times(receipt, *_JOB_TIMES)
     if receipt.kind == "id_sync":
-        rows += _job_times(receipt)
+        rows += _times(receipt, *_JOB_TIMES)
     return [Heading("File name"), Names(_accepted(receipt)), Heading("Result"), Table("lr", tuple(rows))]
 
 
-def _job_times(receipt: Receipt) -> tuple[tuple[str, str], ...]:
+_JOB_TIMES = ("Job start time", "Job end time")
+
+
+def _times(receipt: Receipt, start: str, end: str) -> tuple[tuple[str, str], ...]:
     def shown(moment: datetime) -> str:
         return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
-    return ("Job start time", shown(receipt.job_start)), ("Job end time", shown(receipt.job_end))
+    return (start, shown(receipt.job_start)), (end, shown(receipt.job_end))
 
 
 def _balance(receipt: Receipt) -> list[Block]:
@@ -348,14 +246,27 @@ def _refused_files(receipt: Receipt) -> list[Block]:
     groups: dict[tuple[str, str | None, str | None], list[str]] = {}
     for file in receipt.files:
         if file.reject_reason is not None:
-            groups.setdefault((file.reject_reason, file.problem, file.remedy), []).append(_visible(file.name))
+            groups.setdefault((file.reject_reason, file.problem, file.remedy), []).append(visible(file.name))
     blocks: list[Block] = []
     for (code, problem, remedy), names in groups.items():
         texts = (problem or FILE_REASONS.get(code, ("", ""))[1], f"What to do: {remedy}" if remedy else "")
-        blocks.append(Heading(f"Refused: {_visible(code)}"))
-        blocks += [Paragraph(_visible(_sentence(text))) for text in texts if text]
+        blocks.append(Heading(f"Refused: {visible(code)}"))
+        blocks += [Paragraph(visible(_sentence(text))) for text in texts if text]
         blocks.append(Names(tuple(enumerate(names, start=1))))
     return blocks
+
+
+def _attached(receipt: Receipt) -> list[Block]:
+    """What comes with the message, and what was left out of it."""
+    name = document_name(receipt)
+    texts = [f"{name}.json: all of this for programs, in the form {VERSION}."]
+    if receipt.kind != "refused":
+        count, rest = len(receipt.lines), left_out(receipt)
+        lines = f"{count} of {count + rest} lines that were not stored, {rest} are left out"
+        lines = lines if rest else f"the {count} lines that were not stored"
+        texts.append(f"{name}.csv: {lines}; number and reason of each, samples masked.")
+    texts.append("Next to each file lies a copy for that file, <name>.receipt.json.")
+    return [Heading("Attached"), *map(Paragraph, texts)]
 
 
 def _sentence(text: str) -> str:
@@ -367,7 +278,7 @@ def _revision(receipt: Receipt) -> list[Block]:
     if receipt.revision < 2:
         return []
     before = receipt.revision - 1
-    why = f" {_visible(receipt.why)}" if receipt.why else ""
+    why = f" {visible(receipt.why)}" if receipt.why else ""
     blocks: list[Block] = [
         Heading(f"Revision {receipt.revision}"),
         Paragraph(f"This message replaces revision {before}.{why}"),
@@ -385,18 +296,14 @@ def _revision(receipt: Receipt) -> list[Block]:
 
 
 def _accepted(receipt: Receipt) -> tuple[tuple[int, str], ...]:
-    names = [_visible(file.name) for file in receipt.files if file.reject_reason is None]
+    names = [visible(file.name) for file in receipt.files if file.reject_reason is None]
     return tuple(enumerate(names, start=1))
-
-
-def _target(receipt: Key) -> int:
-    return receipt.dpid if receipt.target is None else receipt.target
 
 
 def _scope(receipt: Receipt) -> str:
     match receipt.kind:
         case "data":
-            return f"source {receipt.dpid}, target {_target(receipt)}"
+            return f"source {receipt.dpid}, target {target_of(receipt)}"
         case "id_sync":
             return f"ID sync of {', '.join(map(str, receipt.dpids))}"
         case "refused":
@@ -405,27 +312,18 @@ def _scope(receipt: Receipt) -> str:
 
 def _greeted(receipt: Receipt) -> str:
     # The partner ID of the documented greeting is the DPID of the file names (INB-121, INB-139).
-    partner = _visible(receipt.partner)
+    partner = visible(receipt.partner)
     return f"partner {receipt.dpid} ({partner})" if receipt.kind == "data" else f"partner {partner}"
 
 
 def _subject_key(receipt: Receipt) -> str:
     match receipt.kind:
         case "data":
-            return f"{receipt.dpid}/{_target(receipt)}"
+            return f"{receipt.dpid}/{target_of(receipt)}"
         case "id_sync":
             return "/".join(map(str, receipt.dpids))
         case "refused":
-            return f"{_visible(receipt.partner)} refused files"
-
-
-def _visible(text: str) -> str:
-    """`text` on one line, with everything that does not print written as an escape: control characters, line
-    ends, marks that turn the writing direction, stray surrogates; a backslash is doubled, so that an escape
-    and the same characters in a name stay apart."""
-    return "".join(
-        letter if letter.isprintable() and letter != "\\" else letter.encode("unicode_escape").decode("ascii") for letter in text
-    )
+            return f"{visible(receipt.partner)} refused files"
 
 
 # --- message --------------------------------------------------------------------------------------
@@ -448,8 +346,12 @@ class _Head:
     account_name: str
 
 
-def _message(head: _Head, subject: str, blocks: Sequence[Block]) -> EmailMessage:
-    title = _header_text(f"{_visible(head.account_name)[:_HEADER_LIMIT]} {subject[:_HEADER_LIMIT]}")
+#: Name, media type and content of a file that comes with a message.
+_Attached = tuple[str, str, bytes]
+
+
+def _message(head: _Head, subject: str, blocks: Sequence[Block], attached: Sequence[_Attached] = ()) -> EmailMessage:
+    title = _header_text(f"{visible(head.account_name)[:_HEADER_LIMIT]} {subject[:_HEADER_LIMIT]}")
     message = EmailMessage(policy=_UNFOLDED if title.isascii() else _POLICY)
     message["Message-ID"] = head.identifier
     message["Date"] = head.date.astimezone(UTC)
@@ -468,7 +370,14 @@ def _message(head: _Head, subject: str, blocks: Sequence[Block]) -> EmailMessage
         part.set_content(content, subtype=subtype, cte="7bit" if plain else None)
         message.attach(part)
     # The library's boundary is random. One made of the content cannot be foreseen by who chose a name in it.
-    message.set_boundary("bsync-" + sha256((message["Message-ID"] + text + page).encode()).hexdigest()[:40])
+    seed = sha256((message["Message-ID"] + text + page).encode()).hexdigest()
+    message.set_boundary(f"bsync-{seed[:32]}")
+    for name, media_type, data in attached:
+        main, _, sub = media_type.partition("/")
+        charset = {"charset": "utf-8"} if main == "text" else None
+        message.add_attachment(data, main, sub, filename=name, params=charset)
+    if attached:
+        message.set_boundary(f"bsync-{seed[32:]}")
     return message
 
 

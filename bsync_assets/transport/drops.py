@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import PurePosixPath
 
-from bsync_assets.transport.places import Found, Place
+from bsync_assets.transport.places import Found, Place, is_proper_name
 
 #: A file whose name ends like this is still being written.
 TEMPORARY_SUFFIXES = (".tmp", ".part", ".filepart", ".partial")
@@ -22,6 +22,9 @@ TEMPORARY_SUFFIXES = (".tmp", ".part", ".filepart", ".partial")
 TEST_FOLDER = "test"
 #: What an SFTP file is called after pick-up.
 PROCESSED = ".processed"
+#: What we put next to a file says so by this ending; such names are never taken in.
+RECEIPT = ".receipt.json"
+_LONGEST_NAME = 255  # bytes, of one part of a path
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,24 @@ def is_processed(name: str) -> bool:
 
 
 def _passed_over(name: str) -> bool:
-    return name.endswith((*TEMPORARY_SUFFIXES, ".receipt.json"))
+    return name.endswith((*TEMPORARY_SUFFIXES, RECEIPT))
+
+
+def can_be_answered(key: str) -> bool:
+    """Whether the receipt of a file can lie next to it: its name leaves room for the ending, and leads nowhere else."""
+    return is_proper_name(key) and len(key.rpartition("/")[2].encode() + RECEIPT.encode()) <= _LONGEST_NAME
+
+
+def receipt_name(place: Place, key: str, *, own: bool = False) -> str:
+    """Where in its inbox the receipt of a file of the manifest lies: next to the file, under the name it was delivered with.
+
+    Raises PlaceError.
+    """
+    partner, day, name = key.split("/", 2)
+    if not place.has_day_folders:
+        return (name if own else f"{partner}/{name}") + RECEIPT
+    below = f"{day}/{name}"
+    return (below if own and place.size(below) is not None else key) + RECEIPT
 
 
 def _printable(name: str) -> str:

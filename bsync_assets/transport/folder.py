@@ -6,7 +6,8 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -76,37 +77,61 @@ class Folder:
     def _open_below(self, name: str) -> int:
         """Open a file step by step so that no link, put there between listing and reading, leads elsewhere."""
         *folders, last = proper_name(name).split("/")
-        at = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            for part in folders:
-                inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+            at = self._folder_below(folders)
+            try:
+                return os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
+            finally:
                 os.close(at)
-                at = inner
-            return os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
                 raise FileChanged(f"{name} is not as it was listed") from error
             raise PlaceError(f"cannot read {name} at {self.shown}: {error.strerror}") from error
-        finally:
-            os.close(at)
+
+    def _folder_below(self, folders: Sequence[str], make: bool = False) -> int:
+        """A handle of the folder, reached step by step without following a link; `make` those that are missing."""
+        at = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        for part in folders:
+            try:
+                if make:
+                    with suppress(FileExistsError):
+                        os.mkdir(part, dir_fd=at)
+                inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+            finally:
+                os.close(at)
+            at = inner
+        return at
 
     def md5(self, file: Found) -> str | None:
         """See Place."""
         return None
 
     def put(self, source: Path, name: str) -> None:
-        """See Place."""
-        target, draft = self._root / proper_name(name), self._root / draft_name(name)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        """See Place. Partners may write here too, so no link of theirs is followed: neither a folder nor the draft can be one."""
+        *folders, last = proper_name(name).split("/")
+        draft = draft_name(last)
         try:
-            shutil.copyfile(source, draft)
-            with open(draft, "rb+") as copy:
-                os.fsync(copy.fileno())
-            if draft.stat().st_size != source.stat().st_size:
-                raise PlaceError(f"{name} is not whole at {self.shown}", passing=True)
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
+            self._root.mkdir(parents=True, exist_ok=True)
+            at = self._folder_below(folders, make=True)
+            try:
+                with suppress(FileNotFoundError):
+                    os.unlink(draft, dir_fd=at)  # left by a process of the same number that was killed
+                made = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666, dir_fd=at)
+                with open(made, "wb") as copy, open(source, "rb") as original:
+                    shutil.copyfileobj(original, copy, _CHUNK_BYTES)
+                    copy.flush()
+                    os.fsync(copy.fileno())
+                    if copy.tell() != source.stat().st_size:
+                        raise PlaceError(f"{name} is not whole at {self.shown}", passing=True)
+                os.replace(draft, last, src_dir_fd=at, dst_dir_fd=at)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(draft, dir_fd=at)
+                os.close(at)
+        except PlaceError:
+            raise
+        except OSError as error:
+            raise PlaceError(f"cannot write {name} at {self.shown}: {error.strerror}") from error
 
     def rename(self, old: str, new: str) -> None:
         """See Place."""

@@ -172,4 +172,4 @@ def proper_name(name: str) -> str:
 def draft_name(name: str, process: int | None = None) -> str:
     """The name of a file in the same folder while it is being written (by another process); listings pass it over."""
     path = PurePosixPath(name)
-    return str(path.with_name(f".{path.name[-200:]}.{process or os.getpid()}.part"))
+    return str(path.with_name(f".{path.name[-55:]}.{process or os.getpid()}.part"))  # 255 bytes, whatever the characters

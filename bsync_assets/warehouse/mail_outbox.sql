@@ -1,6 +1,7 @@
 -- Every message as it stands: the entry with most attempts.
 SELECT
     message_id,
+    coalesce(channel, 'mail') AS channel,
     day,
     partner,
     kind,

@@ -603,9 +603,11 @@ TABLES: tuple[Table, ...] = (
     Table(
         "mail_outbox",
         "log",
-        "Every message: receipts, notices of refused files, pages to operations. Each attempt adds an entry.",
+        "Every message: receipts, notices of refused files, pages to operations, as mail and as copy next to the files. Each "
+        "attempt adds an entry.",
         _columns(f"""
             message_id VARCHAR: stable Message-ID, the same at every attempt
+            channel VARCHAR: mail, or file for the copies next to the files
             {_DAY}
             {_PARTNER}
             kind VARCHAR: data, id_sync or refused
@@ -615,10 +617,10 @@ TABLES: tuple[Table, ...] = (
             {_BATCH}
             revision INTEGER: revision of the receipt
             balanced BOOLEAN: false for a page to operations about figures that do not add up
-            recipients VARCHAR[]: who still has to get it; of a sent message, who got it last
+            recipients VARCHAR[]: who still has to get it, of copies the keys of the files; of a sent message, who got it last
             status VARCHAR: due, sent or failed
             attempts INTEGER: attempts so far; the entry with most attempts is the one that holds
-            last_error VARCHAR: what the mail server said last
+            last_error VARCHAR: what the mail server, or the place of the files, said last
             next_try TIMESTAMP: not tried again before (UTC)
             written_at TIMESTAMP: when this entry was written (UTC)
         """),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bsync_assets.mail.render import LABELS, FileLine, Receipt
+from bsync_assets.mail.receipt import LABELS, FileLine, Receipt
 
 PREFIX = "acme/date=2026-01-05/"
 FIRST = {

@@ -22,7 +22,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from bsync_assets.catalog.models import MailSettings
 from bsync_assets.mail.deliver import MailFailed, deliver
-from bsync_assets.mail.render import Receipt, receipt_mail
+from bsync_assets.mail.receipt import Receipt
+from bsync_assets.mail.render import receipt_mail
 
 SENDER = "no-reply@northwind.example"
 OPS, DATA, GONE = "ops@northwind.example", "data@acme.example", "gone@acme.example"

@@ -17,7 +17,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bsync_assets.mail.render import EQUATIONS, FileLine, Kind, Receipt, fault_mail, message_id, receipt_mail
+from bsync_assets.exchange.receipts import EQUATIONS, Kind
+from bsync_assets.mail.receipt import FileLine, Receipt, message_id
+from bsync_assets.mail.render import fault_mail, receipt_mail
 
 SENDER = "no-reply@northwind.example"
 TO = ["ops@northwind.example", "data@acme.example"]
@@ -338,7 +340,8 @@ def test_no_text_of_others_breaks_out(
     parsed = sent(message)
     assert list(parsed.keys()) == HEADERS
     types = [body.get_content_type() for body in parsed.walk()]
-    assert types == ["multipart/alternative", "text/plain", "text/html"]
+    attached = ["application/json"] if kind == "refused" else ["application/json", "text/csv"]
+    assert types == ["multipart/mixed", "multipart/alternative", "text/plain", "text/html", *attached]
     assert not any(body.defects for body in parsed.walk())
     assert parsed["Message-ID"].strip() == message_id(receipt, SENDER, account)
     assert [address.addr_spec for address in parsed["To"].addresses] == TO

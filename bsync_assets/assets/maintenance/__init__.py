@@ -19,7 +19,7 @@ from bsync_assets.assets.inbound_files import kept_files, open_inboxes
 from bsync_assets.catalog.models import Catalog
 from bsync_assets.sqlfiles import make, one
 from bsync_assets.transport.captures import capture_folder, captured_days
-from bsync_assets.transport.drops import dropped_files, is_processed
+from bsync_assets.transport.drops import RECEIPT, dropped_files, is_processed
 from bsync_assets.transport.places import Place, PlaceError, open_place
 from bsync_assets.warehouse.lake import append, fetch_all, lake_folder, transaction
 from bsync_assets.warehouse.tables import TABLES
@@ -55,7 +55,8 @@ def end_retention(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -
 
 
 def _empty_inboxes(con: duckdb.DuckDBPyConnection, catalog: Catalog, limit: date) -> int:
-    """Remove what was taken in on days up to `limit` (INB-161), and over SFTP what was picked up (INB-160).
+    """Remove what was taken in on days up to `limit` (INB-161), with the receipts next to it, and over SFTP what was picked up
+    (INB-160).
 
     A file that is in no manifest stays: nobody has read it yet.
     """
@@ -73,10 +74,13 @@ def _empty_inboxes(con: duckdb.DuckDBPyConnection, catalog: Catalog, limit: date
                 if inbox.place.has_day_folders:
                     dropped = [file for day in days for file in dropped_files(inbox.place, partner, day, own=inbox.own)]
                     names = [file.found.name for file in dropped if (file.key, file.found.size) in recorded]
+                    receipts = [name + RECEIPT for name in names]
                 else:
-                    files = inbox.place.files("" if inbox.own else partner)
+                    files = list(inbox.place.files("" if inbox.own else partner))
                     names = [found.name for found in files if is_processed(found.name)]
+                    receipts = [found.name for found in files if found.name.endswith(RECEIPT) and found.modified_at.date() <= limit]
                 removed += _remove_all(inbox.place, names)
+                _remove_all(inbox.place, receipts)
             except PlaceError as error:
                 log.warning("%s: its inbox could not be emptied: %s", partner, error)
     return removed

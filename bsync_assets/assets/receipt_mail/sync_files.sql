@@ -1,4 +1,4 @@
--- Figures per file of one ID-sync receipt: all files of a partner's batch with the same list of namespaces (IDS-145).
+-- Figures per file of one revision of an ID-sync receipt: all files of a partner's batch with the same list of namespaces (IDS-145).
 SELECT
     receipts.file AS name,
     manifest.reject_reason,
@@ -13,5 +13,6 @@ WHERE receipts.day = $day
     AND receipts.partner = $partner
     AND receipts.batch = $batch
     AND [manifest.dpid] || manifest.dpids = $dpids
+    AND receipts.revision <= $revision
 QUALIFY row_number() OVER (PARTITION BY receipts.file ORDER BY receipts.revision DESC) = 1
 ORDER BY manifest.arrived_at, receipts.file;

@@ -81,9 +81,7 @@ def _data_rows(con: duckdb.DuckDBPyConnection, day: date) -> Iterator[dict[str, 
 
 def _sync_rows(con: duckdb.DuckDBPyConnection, day: date) -> Iterator[dict[str, Any]]:
     """Figures of the day's ID-sync files; each is a receipt of its own."""
-    for row in fetch_all(
-        con, "SELECT * FROM lake.main.id_sync_figures WHERE day = $day ORDER BY partner, file, batch", {"day": day}
-    ):
+    for row in fetch_all(con, sql(__file__, "sync_receipts.sql"), {"day": day}):
         yield row | {"files": 1, "why": None}
     for row in _emptied(con, "id_sync", sql(__file__, "emptied_sync.sql"), {"day": day}):
         yield row | {"why": None}
@@ -107,6 +105,13 @@ def _because(decisions: Iterable[dict[str, Any]], row: dict[str, Any], before: d
     return "The day was run again, with files, links or definitions that were not there before."
 
 
+#: What is revised together: the files of an ID-sync receipt stand on one message, so they have one revision (IDS-145).
+_UNIT: dict[Kind, tuple[str, ...]] = {
+    "data": ("day", "partner", "dpid", "target", "batch"),
+    "id_sync": ("day", "partner", "batch", "dpids"),
+}
+
+
 def _revised(
     con: duckdb.DuckDBPyConnection, kind: Kind, day: date, rows: Iterable[dict[str, Any]], partners: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
@@ -123,14 +128,21 @@ def _revised(
         SELECT day, partner, key, status, decided_at FROM lake.main.inbound_files
         WHERE decided_at IS NOT NULL AND day <= $day ORDER BY day, key
     """, {"day": day})  # fmt: skip
+    units: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        if row["partner"] not in partners:
+        if row["partner"] in partners:
+            row |= {"as_of": day, "balanced": balances(kind, row)}
+            units.setdefault(tuple(str(row[name]) for name in _UNIT[kind]), []).append(row)
+    for unit in units.values():
+        revisions = [known.get(tuple(row[name] for name in key), []) for row in unit]
+        before = [next((old for old in reversed(olds) if old["as_of"] <= day), None) for olds in revisions]
+        if not any(_differs(kind, row, old) for row, old in zip(unit, before, strict=True)):
             continue
-        row |= {"as_of": day, "balanced": balances(kind, row)}
-        revisions = known.get(tuple(row[name] for name in key), [])
-        before = next((old for old in reversed(revisions) if old["as_of"] <= day), None)
-        if before is None:
-            yield row | {"revision": len(revisions) + 1, "why": None}
-        elif any(before[name] != row[name] for name in (*_COUNTERS[kind], "files", "balanced")):
-            why = row["why"] or _because(decisions, row, before)
-            yield row | {"revision": len(revisions) + 1, "why": why}
+        number = 1 + max((old["revision"] for olds in revisions for old in olds), default=0)
+        amended = next(filter(None, before), None)
+        for row in unit:
+            yield row | {"revision": number, "why": (row["why"] or _because(decisions, row, amended)) if amended else None}
+
+
+def _differs(kind: Kind, row: dict[str, Any], stated: dict[str, Any] | None) -> bool:
+    return stated is None or any(stated[name] != row[name] for name in (*_COUNTERS[kind], "files", "balanced"))
