@@ -16,6 +16,7 @@ import dagster as dg
 
 from bsync_assets.assets.graph import build_defs
 from bsync_assets.exchange.reasons import DATA_COUNTERS, FILE_REASONS, LINE_REASONS, SYNC_COUNTERS, Counter
+from bsync_assets.mail.document import schema_text
 from bsync_assets.warehouse.tables import TABLES, Table
 
 DOCS = Path(__file__).parent
@@ -123,7 +124,13 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
     return f'<path d="{curve} m-4 -6 l4 6 l4 -6"/>'
 
 
-FILES: Mapping[str, Callable[[], str]] = {"tables.md": tables, "codes.md": codes, "lineage.svg": lineage}
+FILES: Mapping[str, Callable[[], str]] = {
+    "tables.md": tables,
+    "codes.md": codes,
+    "lineage.svg": lineage,
+    "receipt.schema.json": schema_text,
+    "../bsync_assets/mail/receipt.schema.json": schema_text,  # for those who install the package
+}
 
 
 def main() -> None:

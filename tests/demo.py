@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -69,6 +71,16 @@ def messages(home: Path) -> Iterator[EmailMessage]:
     """Every message in the Maildir of the workspace, which may not exist yet."""
     for path in (home / "mail" / "new").glob("*"):
         yield message_from_bytes(path.read_bytes(), policy=policy.default)
+
+
+def copies(home: Path) -> dict[str, dict[str, Any]]:
+    """The receipts next to the files of the inbox, by path below it, without what belongs to the run."""
+    return {
+        path.relative_to(home / "inbox").as_posix(): {
+            name: value for name, value in json.loads(path.read_bytes()).items() if name not in OF_THE_RUN
+        }
+        for path in (home / "inbox").rglob("*.receipt.json")
+    }
 
 
 def message_ids(home: Path) -> list[str]:

@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from demo import DAYS, connect, copy_demo, differences, message_ids, tables, views
+from demo import DAYS, connect, copies, copy_demo, differences, message_ids, tables, views
 
 from bsync_assets.runs import run_days
 
@@ -76,3 +76,4 @@ def test_a_killed_run_leaves_no_trace(undisturbed: tuple[date, Path, float], see
     finish_run(home, last)
     assert differences(tables(reference), tables(home)) == {}
     assert message_ids(home) == message_ids(reference)
+    assert copies(home) == copies(reference)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from demo import DAYS, copy_demo, differences, message_ids, tables
+from demo import DAYS, copies, copy_demo, differences, message_ids, tables
 
 from bsync_assets.runs import run_days
 
@@ -18,6 +18,7 @@ def test_day_by_day_and_again_is_as_one_range(demo: Path, tmp_path: Path) -> Non
         assert run_days(home, day, day)
     assert differences(tables(demo), tables(home)) == {}
     assert message_ids(home) == message_ids(demo)
+    assert copies(home) == copies(demo)
 
     # State folds forward, so a run of the first day runs the later ones again.
     assert run_days(home, MONDAY, MONDAY)

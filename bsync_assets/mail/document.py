@@ -138,7 +138,7 @@ def schema() -> dict[str, Any]:
         "refusal": described(refusal | {"type": ["object", "null"]}, "null for an accepted file"),
         "counters": {
             "type": "object", "additionalProperties": count,
-            "description": "figures of this file; over all files they add up to the receipt. total_devices does not, and is left out",
+            "description": "figures of this file; they add up to those of the receipt. total_devices does not and is left out",
         },
         "rejected": {
             "type": "object", "additionalProperties": number,

@@ -150,6 +150,26 @@ def test_a_file_that_becomes_a_link_after_listing_is_not_followed(tmp_path: Path
         fetch(place, file, tmp_path / "copy")
 
 
+def test_nothing_that_lies_in_a_folder_leads_a_file_we_write_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"ours")
+    (tmp_path / "secret").write_bytes(b"theirs")
+    (tmp_path / "elsewhere").mkdir()
+    acme = tmp_path / "inbox/acme"
+    acme.mkdir(parents=True)
+    (acme / "linked").symlink_to(tmp_path / "elsewhere")
+    (acme / "file").symlink_to(tmp_path / "secret")
+    (acme / places.draft_name("file")).symlink_to(tmp_path / "secret")
+    place = open_place("inbox", tmp_path)
+    place.put(tmp_path / "source", "acme/file")
+    assert (acme / "file").read_bytes() == b"ours"
+    assert not (acme / "file").is_symlink()
+    with pytest.raises(PlaceError, match="cannot write acme/linked/file"):
+        place.put(tmp_path / "source", "acme/linked/file")
+    assert (tmp_path / "secret").read_bytes() == b"theirs"
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert {path.name for path in acme.iterdir()} == {"linked", "file"}
+
+
 # --- S3
 
 

@@ -78,7 +78,9 @@ def _empty_inboxes(con: duckdb.DuckDBPyConnection, catalog: Catalog, limit: date
                 else:
                     files = list(inbox.place.files("" if inbox.own else partner))
                     names = [found.name for found in files if is_processed(found.name)]
-                    receipts = [found.name for found in files if found.name.endswith(RECEIPT) and found.modified_at.date() <= limit]
+                    receipts = [
+                        found.name for found in files if found.name.endswith(RECEIPT) and found.modified_at.date() <= limit
+                    ]
                 removed += _remove_all(inbox.place, names)
                 _remove_all(inbox.place, receipts)
             except PlaceError as error:

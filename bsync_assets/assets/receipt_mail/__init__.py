@@ -58,8 +58,8 @@ def messages_due(
     sync: Sequence[dict[str, Any]],
     refused: Sequence[dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Rows for `mail_outbox`, one for the mail and one for the copies, of each new receipt, each new group of ID-sync receipts, and
-    each batch with refused files.
+    """Rows for `mail_outbox`, one for the mail and one for the copies: per new receipt, per new group of ID-sync receipts, per
+    batch with refused files.
 
     Operations gets every message; the partner's contacts, and its folder, get what adds up (INB-120, INB-136).
     """
