@@ -117,14 +117,13 @@ def schema() -> dict[str, Any]:
 
     def of_kind(kind: Kind) -> dict[str, Any]:
         terms = sorted({term for equation in EQUATIONS[kind] for term in equation.terms})
-        accepted = (
-            {"properties": {"counters": {"required": terms}}} if terms else {"properties": {"status": {"const": "refused"}}}
-        )
+        figures = {"properties": {"counters": {"required": terms}}}
+        files = {"if": {"properties": {"status": {"const": "accepted"}}}, "then": figures if terms else False}
         named = {"data": ["dpid", "target"], "id_sync": [], "refused": []}[kind]
         properties: dict[str, Any] = {"kind": {"const": kind}, "counters": {"$ref": f"#/$defs/{kind}_counters"}}
         properties |= {name: {"type": "integer"} for name in named}
         properties |= {"dpids": {"minItems": 2}} if kind == "id_sync" else {}
-        return {"properties": properties | {"files": {"items": accepted}}}
+        return {"properties": properties | {"files": {"items": files}}}
 
     kinds: tuple[Kind, ...] = ("data", "id_sync", "refused")
     refusal = of_all({
@@ -135,7 +134,10 @@ def schema() -> dict[str, Any]:
     file = of_all({
         "name": described(text, "where the file lay below the inbox"),
         "status": {"enum": ["accepted", "refused"]},
-        "refusal": described(refusal | {"type": ["object", "null"]}, "null for an accepted file"),
+        "refusal": described(
+            refusal | {"type": ["object", "null"]},
+            "why nothing of it is stored: it was refused, is held, or was retracted; null for an accepted file",
+        ),
         "counters": {
             "type": "object", "additionalProperties": count,
             "description": "figures of this file; they add up to those of the receipt. total_devices does not and is left out",

@@ -20,6 +20,7 @@ from bsync_assets.exchange.receipts import Kind
 from bsync_assets.mail import document
 from bsync_assets.mail.document import left_out, receipt_json, rejected_csv, schema
 from bsync_assets.mail.receipt import FileLine, Receipt, RejectedLine
+from docs import make_docs
 
 ReceiptOf = Callable[..., Receipt]
 SENDER, ACCOUNT = "no-reply@northwind.example", "Northwind Outdoor"
@@ -101,6 +102,12 @@ def test_a_revision_with_all_there_is_to_say_is_valid(receipt_of: ReceiptOf) -> 
 )
 def test_the_schema_notices(wrong: dict[str, Any], receipt_of: ReceiptOf) -> None:
     assert problems(as_json(receipt_of()) | wrong, schema())
+
+
+def test_the_example_in_the_docs_is_valid() -> None:
+    page = (Path(make_docs.__file__).parent / "receipts.md").read_text()
+    example = json.loads(page.split("```json\n")[1].split("```")[0])
+    assert problems(example, closed(schema())) == []
 
 
 def test_the_schema_lets_later_additions_pass(receipt_of: ReceiptOf) -> None:
