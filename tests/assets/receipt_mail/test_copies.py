@@ -1,4 +1,4 @@
-"""`<name>.receipt.json` next to the files of a folder, a bucket and an SFTP server: written, never taken in, ended with the files."""
+"""`<name>.receipt.json` next to the files of a folder, a bucket and an SFTP server: written, never taken in, ended with them."""
 
 from __future__ import annotations
 
