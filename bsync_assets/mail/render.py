@@ -264,7 +264,8 @@ def _attached(receipt: Receipt) -> list[Block]:
         count, rest = len(receipt.lines), left_out(receipt)
         lines = f"{count} of {count + rest} lines that were not stored, {rest} are left out"
         lines = lines if rest else f"the {count} lines that were not stored"
-        texts.append(f"{name}.csv: {lines}; number and reason of each, samples masked.")
+        of_each = "; number and reason of each, samples masked."
+        texts.append(f"{name}.csv: {lines}{of_each}" if count + rest else f"{name}.csv: empty, for every line was stored.")
     texts.append("Next to each file lies a copy for that file, <name>.receipt.json.")
     return [Heading("Attached"), *map(Paragraph, texts)]
 
