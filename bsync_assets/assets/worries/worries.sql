@@ -53,13 +53,19 @@ unsent AS (
     SELECT
         'nothing_stuck' AS "check",
         CASE WHEN status = 'failed' OR attempts >= 3 THEN 'act' ELSE 'watch' END AS level,
-        'mail' AS kind,
+        CASE WHEN channel = 'file' THEN 'receipt copy' ELSE 'mail' END AS kind,
         day,
         partner AS who,
-        format('{} to {}, {} attempts: {}', kind, array_to_string(recipients, ', '), attempts, coalesce(last_error, 'not tried yet'))
-            AS what,
-        CASE WHEN status = 'failed' THEN 'refused for good: mend the address in catalog/partners.yaml'
-            ELSE 'the first run after ' || strftime(next_try, '%Y-%m-%d %H:%M') || ' tries again' END AS remedy
+        format(
+            '{} to {}{}, {} attempts: {}', kind, array_to_string(recipients[:3], ', '),
+            CASE WHEN len(recipients) > 3 THEN format(' and {} more', len(recipients) - 3) ELSE '' END,
+            attempts, coalesce(last_error, 'not tried yet')
+        ) AS what,
+        CASE
+            WHEN status = 'failed' THEN 'refused for good: mend the address in catalog/partners.yaml'
+            ELSE CASE WHEN channel = 'file' AND attempts >= 3 THEN 'bsync must be allowed to write there; ' ELSE '' END
+                || 'the first run after ' || strftime(next_try, '%Y-%m-%d %H:%M') || ' tries again'
+        END AS remedy
     FROM mail_outbox
     WHERE status <> 'sent'
 ),
