@@ -17,8 +17,9 @@ from bsync_assets.warehouse.lake import fetch_all
 
 
 def sum_up_rejected(con: duckdb.DuckDBPyConnection, day: date) -> None:
-    """Make the temp table `rejected` that `receipt_of` reads, in one pass over the day for all its receipts."""
+    """Make the temp tables `rejected` and `first_rejected` that `receipt_of` reads, for all receipts of the day at once."""
     make(con, "rejected", sql(__file__, "rejected.sql"), {"day": day, "listed": LISTED_LINES})
+    make(con, "first_rejected", sql(__file__, "first_rejected.sql"), {"day": day})
 
 
 def receipt_of(con: duckdb.DuckDBPyConnection, row: dict[str, Any]) -> Receipt:

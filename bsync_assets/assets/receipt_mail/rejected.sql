@@ -1,4 +1,4 @@
--- The rejected lines of the day, summed up: per file and reason their number and the first of them. Records kept without a link
+-- The rejected lines of the day, summed up: per file and reason their number and the numbers of the first. Records kept without a link
 -- stand apart by the day on which they were stored after all. Grain: file, batch, reason, stored_on.
 WITH
 late AS (
@@ -6,6 +6,8 @@ late AS (
         manifest.key AS file,
         manifest.batch,
         late_matches.line_no,
+        'no_matching_aam_id' AS reason,
+        'matched_traits' AS stage,
         late_matches.day AS stored_on
     FROM lake.main.late_matches AS late_matches
     INNER JOIN lake.main.inbound_files AS manifest
@@ -16,19 +18,27 @@ late AS (
 )
 
 SELECT
+    partner,
+    file,
+    batch,
+    reason,
+    NULL::DATE AS stored_on,
+    count(*) AS lines,
+    min(line_no, $listed) AS first_lines
+FROM lake.main.rejected_lines
+ANTI JOIN late USING (file, batch, line_no, reason, stage)
+WHERE day = $day
+GROUP BY partner, file, batch, reason
+UNION ALL
+SELECT
     lines.partner,
     lines.file,
     lines.batch,
     lines.reason,
     late.stored_on,
     count(*) AS lines,
-    arg_min({'line_no': lines.line_no, 'sample': lines.sample}, lines.line_no, $listed) AS listed
+    min(lines.line_no, $listed) AS first_lines
 FROM lake.main.rejected_lines AS lines
-LEFT JOIN late
-    ON late.file = lines.file
-    AND late.batch = lines.batch
-    AND late.line_no = lines.line_no
-    AND lines.reason = 'no_matching_aam_id'
-    AND lines.stage = 'matched_traits'
+INNER JOIN late USING (file, batch, line_no, reason, stage)
 WHERE lines.day = $day
 GROUP BY lines.partner, lines.file, lines.batch, lines.reason, late.stored_on;
