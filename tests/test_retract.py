@@ -238,6 +238,15 @@ def test_an_overwrite_that_takes_away_too_much_waits_and_nothing_else_does(tmp_p
     assert rows(home, "SELECT revision, files, stored_records FROM receipts ORDER BY revision DESC LIMIT 1") == [(2, 3, 1201)]
     assert rows(home, "SELECT count(*) FROM inbound_files WHERE status = 'accepted' AND would_remove = 1200") == [(2,)]
 
+    # Half of them may go; and what was let in once stays in, whatever is declared later.
+    write(home, "ftp_dpm_1001_1767690000.overwrite", "".join(f"c{n}\td_sid=24\n" for n in range(1, 1001)), NEXT)
+    for share in (0.5, 0.1):
+        sources = [CATALOG["data_sources"][0] | {"hold_removals_over": share}]
+        (home / "catalog/data_sources.yaml").write_text(yaml.safe_dump(sources))
+        assert run_days(home, NEXT, NEXT)
+        assert rows(home, f"SELECT status FROM inbound_files WHERE day = DATE '{NEXT}'") == [("accepted",)]
+    assert rows(home, "SELECT trait_id, count(*) FROM profile_traits GROUP BY ALL ORDER BY ALL") == [(24, 1800), (25, 201)]
+
 
 def test_how_much_may_go_is_declared_at_the_data_source(tmp_path: Path) -> None:
     sources = [{"id": 1001, "owner": "acme", "hold_removals_over": 1.5}]

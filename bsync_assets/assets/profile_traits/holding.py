@@ -30,12 +30,12 @@ def hold_back(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> in
     """Hold the day's overwrites that take away more of their target's memberships, as they stood the day before, than
     `hold_removals_over` allows; answers how many files. What was written of them goes, as if they had been held from the start.
 
-    Needs `record`, `record_effect` and `day_file`, which are stale afterwards if the answer is not 0. A file that an operator
-    has decided about is not held again.
+    Needs `record`, `record_effect` and `day_file`, which are stale afterwards if the answer is not 0. What was let in once, by an
+    operator or by a run that issued its receipt, is not held when the day is run again.
     """
     if not one(con, "SELECT count(*) FROM day_file WHERE is_overwrite AND NOT is_decided"):
         return 0
-    large = fetch_all(con, sql(__file__, "removals.sql"), {"at_least": AT_LEAST})
+    large = fetch_all(con, sql(__file__, "removals.sql"), {"day": day, "at_least": AT_LEAST})
     held = [taken for taken in large if _is_too_much(con, catalog, taken)]
     if not held:
         return 0

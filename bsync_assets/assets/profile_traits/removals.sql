@@ -1,12 +1,27 @@
--- What each overwrite of the day that no operator let in takes away of its target; the parts of one are one. Grain: one row per
--- overwrite that takes away at least $at_least memberships.
+-- What each overwrite of the day that was never let in takes away of its target: neither by an operator, nor by an earlier run, which
+-- has issued its receipt. Grain: one row per overwrite, its parts together, that takes away at least $at_least memberships.
+WITH
+open_file AS (
+    SELECT *
+    FROM day_file
+    WHERE is_overwrite
+        AND NOT is_decided
+        AND NOT EXISTS (
+            FROM lake.main.receipts AS issued
+            WHERE issued.day = $day
+                AND issued.partner = day_file.partner
+                AND issued.dpid = day_file.source
+                AND issued.target = day_file.target
+                AND issued.batch = day_file.batch
+        )
+)
+
 SELECT
-    day_file.unit,
-    day_file.target,
+    open_file.unit,
+    open_file.target,
     sum(effect.removed)::BIGINT AS removed
 FROM record_effect AS effect
 INNER JOIN record ON record.rec = effect.rec AND NOT record.is_late
-INNER JOIN day_file ON day_file.file_id = record.file_id
-WHERE day_file.is_overwrite AND NOT day_file.is_decided
-GROUP BY day_file.unit, day_file.target
+INNER JOIN open_file ON open_file.file_id = record.file_id
+GROUP BY open_file.unit, open_file.target
 HAVING sum(effect.removed) >= $at_least;
