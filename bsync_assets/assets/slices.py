@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from bsync_assets.exchange.data_lines import Slice
+from bsync_assets.exchange.items import NO_TOKENS, Tokens, number_items, split_lines
 from bsync_assets.exchange.lines import numbered_lines
 from bsync_assets.transport.pgp import PgpKey
 from bsync_assets.transport.store import unpacked
@@ -23,54 +25,68 @@ log = logging.getLogger("bsync.slices")
 
 @dataclass(frozen=True)
 class ToRead:
-    """A file to be read: its number within the day, where its bytes are, how they are packed, and the key if encrypted."""
+    """A file to be read: its number within the day, where its bytes are, how they are packed, the key if encrypted, and, of
+    a data file, how many columns stand before the payload.
+    """
 
     file: int
     path: Path
     compression: str | None
     key: PgpKey | None = None
+    columns: int | None = None
 
 
-def read_slices(con: duckdb.DuckDBPyConnection, files: Sequence[ToRead], slice_bytes: int = SLICE_BYTES) -> Iterator[int | None]:
-    """Make the temp view `line(rec, file, line_no, text, flaw)` for one slice after the other, in the order of the files.
+def read_slices(con: duckdb.DuckDBPyConnection, files: Sequence[ToRead], slice_bytes: int = SLICE_BYTES) -> Iterator[Slice]:
+    """Make the temp view `line(rec, file, line_no, text, flaw)` for one slice after the other, in the order of the files; lines
+    of data files have the columns of their head too (see `data_lines`). All files are data files, or none is.
 
-    Yields the file that goes on in the next slice, or None. At most two slices of lines are held at a time: the next one is
-    read while the engine works on this one.
+    Yields the tokens of the lines, and which file goes on in the next slice. At most two slices of lines are held at a time: the
+    next one is read while the engine works on this one.
     """
     slices = _read(files, slice_bytes)
     with ThreadPoolExecutor(1, thread_name_prefix="bsync-lines") as reader:
         coming = reader.submit(next, slices, None)
         while (read := coming.result()) is not None:
             coming = reader.submit(next, slices, None)
-            table, open_file = read
+            table, given = read
             con.register("line", table)
             try:
-                yield open_file
+                yield given
             finally:
                 con.unregister("line")
-            del read, table
+            del read, table, given
 
 
-def _read(files: Sequence[ToRead], slice_bytes: int) -> Iterator[tuple[pa.Table, int | None]]:
-    """Slices of lines, each with the file that goes on in the next."""
+def _read(files: Sequence[ToRead], slice_bytes: int) -> Iterator[tuple[pa.Table, Slice]]:
+    """Slices of lines, with their tokens."""
     batches: list[pa.RecordBatch] = []
+    tokens = NO_TOKENS
+    columns = {source.file: source.columns for source in files}
     held = 0
     for position, source in enumerate(files):
         for batch in numbered_lines(unpacked(source.path, source.compression, source.key)):
             if held > slice_bytes:
                 goes_on = batches[-1]["file"][0].as_py() == source.file
-                yield _joined(batches), source.file if goes_on else None
+                table, tokens = _joined(batches, columns, tokens)
+                yield table, Slice(tokens, source.file if goes_on else None)
                 batches, held = [], 0
-            numbers = pa.array(np.full(len(batch), source.file, dtype=np.int32))
             if len(batch):
-                batches.append(batch.append_column("file", numbers))
+                batches.append(batch.append_column("file", pa.array(np.full(len(batch), source.file, dtype=np.int32))))
                 held += batch.nbytes
         if (position + 1) % 100 == 0:
             log.info("%d of %d files read", position + 1, len(files))
     if batches:
-        yield _joined(batches), None
+        table, tokens = _joined(batches, columns, tokens)
+        yield table, Slice(tokens)
 
 
-def _joined(batches: list[pa.RecordBatch]) -> pa.Table:
+def _joined(batches: list[pa.RecordBatch], columns: Mapping[int, int | None], before: Tokens) -> tuple[pa.Table, Tokens]:
+    split = []
+    for batch in batches:  # each is of one file
+        before_payload = columns[batch["file"][0].as_py()]
+        if before_payload is not None:
+            split.append(split_lines(batch, np.full(len(batch), before_payload)))
+    if split:
+        return number_items(split, before)
     table = pa.Table.from_batches(batches)
-    return table.append_column("rec", pa.array(np.arange(len(table), dtype=np.int32)))
+    return table.append_column("rec", pa.array(np.arange(len(table), dtype=np.int32))), NO_TOKENS

@@ -1,43 +1,79 @@
-"""Lines of data files taken apart, a slice at a time, by the SQL files next to this module.
+"""Lines of data files judged, a slice at a time, by the SQL files next to this module.
 
-A slice is a temp table `line(rec, file, line_no, text, flaw)` of consecutive lines of one or many files; `data_file(file,
-format, mode, form, dpid, ...)` says how to read each. Every distinct item text is looked at once per slice: a large delivery
-repeats its items many thousand times.
+A slice is a temp table `line(rec, file, line_no, text, flaw, head, tabs, unbalanced, items)` of consecutive lines of one or many
+files, and the tokens of their payloads (see `items`); `data_file(file, format, mode, form, dpid, ...)` says how to read each.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import duckdb
+import numpy as np
+import pyarrow as pa
 
-from bsync_assets.sqlfiles import make, one, sql
+from bsync_assets.exchange.items import Tokens, tokens_among
+from bsync_assets.sqlfiles import make, sql
 
-FORMAT_ERRORS_SQL = "reject NOT IN ('line_too_long', 'over_user_limit', 'invalid_aam_id', 'invalid_device_id')"
+#: Columns before the payload, by the format of a data file (INB-50, INB-74).
+HEAD_COLUMNS = {"standard": 1, "odc": 2}
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The tokens of the lines in `line`, and the file that goes on in the next slice, if any."""
+
+    tokens: Tokens
+    open_file: int | None = None
 
 
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Make the macros of the ID forms and the tables that carry what one slice must know of earlier ones."""
     for statement in sql(__file__, "ids.sql").split(";\n"):
         con.execute(statement)
+    texts = "item INTEGER, text VARCHAR, kind VARCHAR, trait_id BIGINT, key VARCHAR, value VARCHAR"
+    con.execute("CREATE OR REPLACE TEMP TABLE item (" + texts + ")")
     con.execute("CREATE OR REPLACE TEMP TABLE user_lines (file INTEGER, user_hash UBIGINT, lines BIGINT)")
     con.execute("CREATE OR REPLACE TEMP TABLE file_id_type (file INTEGER, id_type VARCHAR)")
 
 
-def parse_slice(con: duckdb.DuckDBPyConnection, open_file: int | None = None) -> None:
-    """From `line` and `data_file` make `verdict` (rec, file, line_no, namespace, user_id, id_type, reject), `token` (rec, item)
-    and `item` (item, text, kind, trait_id, key, value). `open_file` is the file that goes on in the next slice, if any.
+def parse_slice(con: duckdb.DuckDBPyConnection, given: Slice) -> None:
+    """From `line` and `data_file` make `verdict` (rec, file, line_no, namespace, user_id, id_type, items, reject), and add the
+    texts that were not known to `item` (item, text, kind, trait_id, key, value).
 
     INB-36, INB-50 to INB-78.
     """
     make(con, "record", sql(__file__, "data_records.sql"))
+    make(con, "user_now", sql(__file__, "user_lines.sql"))
     make(con, "over_limit", sql(__file__, "over_limit.sql"))
-    _carry_over(con, open_file)
-    _split_items(con)
-    make(con, "item", sql(__file__, "items.sql"))
+    _carry_over(con, given.open_file)
+    _add_items(con, given.tokens)
+    make_tokens(con, "spoiling", given.tokens, "SELECT item FROM item WHERE kind IN ('bad_quote', 'pii')")
     make(con, "flawed", sql(__file__, "flawed_records.sql"))
     _first_id_types(con)
     make(con, "verdict", sql(__file__, "record_rejects.sql"))
-    for table in ("record", "over_limit", "item_text", "flawed"):
+    con.unregister("spoiling")
+    for table in ("record", "user_now", "over_limit", "flawed"):
         con.execute("DROP TABLE " + table)
+
+
+def _add_items(con: duckdb.DuckDBPyConnection, tokens: Tokens) -> None:
+    if tokens.known == 0:
+        con.execute("DELETE FROM item")
+    numbers = np.arange(tokens.known, len(tokens.texts), dtype=np.int32)
+    con.register("item_text", pa.table({"item": numbers, "text": tokens.texts[tokens.known :]}))
+    con.execute("INSERT INTO item BY NAME " + sql(__file__, "items.sql"))
+    con.unregister("item_text")
+
+
+def make_tokens(con: duckdb.DuckDBPyConnection, view: str, tokens: Tokens, query: str) -> None:
+    """Make the temp view `view(rec, item)` of the tokens whose item is among those that `query` answers."""
+    con.register(view, tokens_among(tokens, con.execute(query).fetchnumpy()["item"]))
+
+
+def make_all_tokens(con: duckdb.DuckDBPyConnection, tokens: Tokens) -> None:
+    """Make the temp view `token(rec, item, nth)` of all tokens in their order, for showing what lines say."""
+    con.register("token", pa.table({"rec": tokens.rec, "item": tokens.item, "nth": np.arange(len(tokens.rec))}))
 
 
 def _carry_over(con: duckdb.DuckDBPyConnection, open_file: int | None) -> None:
@@ -47,11 +83,7 @@ def _carry_over(con: duckdb.DuckDBPyConnection, open_file: int | None) -> None:
     else:
         make(con, "user_lines", """
             SELECT file, user_hash, sum(lines)::BIGINT AS lines
-            FROM (
-                SELECT file, hash(user_id) AS user_hash, count(*) AS lines FROM record
-                WHERE file = $file AND reject IS DISTINCT FROM 'line_too_long' GROUP BY ALL
-                UNION ALL SELECT file, user_hash, lines FROM user_lines WHERE file = $file
-            )
+            FROM (FROM user_now WHERE file = $file UNION ALL FROM user_lines WHERE file = $file)
             GROUP BY file, user_hash
         """, {"file": open_file})  # fmt: skip
 
@@ -65,14 +97,3 @@ def _first_id_types(con: duckdb.DuckDBPyConnection) -> None:
             AND rec NOT IN (SELECT rec FROM over_limit) AND rec NOT IN (SELECT rec FROM flawed)
         GROUP BY file
     """)
-
-
-def _split_items(con: duckdb.DuckDBPyConnection) -> None:
-    """Make `item_text` and `token`: items by a 64-bit hash, seeded anew should two texts of the slice ever share one."""
-    pieces = "SELECT rec, unnest(string_split(payload, ',')) AS text FROM record WHERE reject IS NULL"
-    for seed in range(3):
-        make(con, "item_text", f"SELECT hash(text, {seed}) AS item, text FROM (SELECT DISTINCT text FROM ({pieces}))")
-        if one(con, "SELECT count(DISTINCT item) = count(*) FROM item_text"):
-            make(con, "token", f"SELECT rec, hash(text, {seed}) AS item FROM ({pieces})")
-            return
-    raise RuntimeError("three hash seeds in a row collided; the hash function of the engine is broken")

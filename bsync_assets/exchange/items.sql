@@ -1,11 +1,11 @@
--- Each distinct item text of the day -> what it says (INB-52 to INB-65, INB-71, INB-77, INB-78).
--- Grain: one row per distinct text. Reads temp table `item_text(item, text)`; quoted commas still travel as U+0001.
--- kind: add, remove (ignored in overwrite files), ic, bare, kv, bad, empty; or a flaw that spoils its line: bad_quote, pii.
+-- Each distinct item text of the slice -> what it says (INB-52 to INB-65, INB-71, INB-77, INB-78).
+-- Grain: one row per item. Reads `item_text(item, text)`, texts with the TAB or comma in front of them.
+-- kind: add, remove (ignored in overwrite files), ic, bare, kv, bad; or a flaw that spoils its line: bad_quote, pii.
 WITH
 trimmed AS (
     SELECT
         item,
-        replace(trim(text, ' '), chr(1), ',') AS text
+        trim(text[2:], ' ') AS text
     FROM item_text
 ),
 
@@ -60,7 +60,6 @@ judged AS (
         key,
         value,
         CASE
-            WHEN text = '' THEN 'empty'
             WHEN bad_quote THEN 'bad_quote'
             WHEN holds_email(CASE WHEN is_pair THEN value ELSE text END) THEN 'pii'
             WHEN is_pair AND key = '' THEN 'bad'

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 MAX_LINE_BYTES = 102400  # INB-35, IDS-57: without LF or CRLF
 _SAMPLE_BYTES = 400  # what is kept of a line over the limit: enough for its user ID and a masked sample
-_PLAIN = bytes([9, 10, *range(32, 127), *range(128, 256)])
+_LF, _BLANK, _DELETE = 10, 32, b"\x7f"
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
 _BOM = b"\xef\xbb\xbf"
 
@@ -54,9 +54,12 @@ def numbered_lines(chunks: Iterable[bytes]) -> Iterator[pa.RecordBatch]:
 
 def _batch(body: bytes, first_line: int) -> tuple[pa.RecordBatch, int]:
     """(lines of `body` that are not blank, number of lines in `body`); `body` has no final LF."""
-    raw = pc.split_pattern(pa.array([body], pa.large_binary()), pattern=b"\n").values
-    count = len(raw)
-    length = pc.binary_length(raw).to_numpy()
+    ends = np.flatnonzero(np.frombuffer(body, np.uint8) == _LF)
+    count = len(ends) + 1
+    text = body.replace(b"\n", b"")
+    start = np.concatenate(([0], ends - np.arange(count - 1), [len(text)]))
+    raw = pa.Array.from_buffers(pa.large_binary(), count, [None, pa.py_buffer(start), pa.py_buffer(text)])
+    length = np.diff(start)
     blank = length == 0
     for i in np.flatnonzero(pc.starts_with(raw, pattern=b" ").to_numpy(zero_copy_only=False)):
         blank[i] = not raw[i].as_py().strip(b" ")
@@ -65,7 +68,7 @@ def _batch(body: bytes, first_line: int) -> tuple[pa.RecordBatch, int]:
     for i in np.flatnonzero(length > MAX_LINE_BYTES):
         flaws[int(i)] = "line_too_long"
         texts[int(i)] = raw[i].as_py()[:_SAMPLE_BYTES].decode("utf-8", "backslashreplace")
-    _find_flaws(body, raw, texts, flaws)
+    _find_flaws(text, raw, texts, flaws)
     if texts:
         mask = np.zeros(count, dtype=bool)
         mask[list(texts)] = True
@@ -81,14 +84,11 @@ def _batch(body: bytes, first_line: int) -> tuple[pa.RecordBatch, int]:
     return (batch.filter(pa.array(~blank)) if blank.any() else batch), count
 
 
-def _find_flaws(body: bytes, raw: pa.LargeBinaryArray, texts: dict[int, str], flaws: dict[int, str]) -> None:
-    """Add the lines that are not UTF-8 or hold a control character; looks at single lines only where the body has one."""
-    try:
-        body.decode()
-        encoded = True
-    except UnicodeDecodeError:
-        encoded = False
-    if encoded and not body.translate(None, _PLAIN) and (body.isascii() or not _CONTROL.search(body)):
+def _find_flaws(text: bytes, raw: pa.LargeBinaryArray, texts: dict[int, str], flaws: dict[int, str]) -> None:
+    """Add the lines that are not UTF-8 or hold a control character; looks at single lines only where the text has one."""
+    characters = np.frombuffer(text, np.uint8)
+    is_plain = np.count_nonzero(characters < _BLANK) == text.count(b"\t") and _DELETE not in text
+    if is_plain and (text.isascii() or (_is_utf8(text) and not _CONTROL.search(text))):
         return
     for i, line in enumerate(raw.to_pylist()):
         if i in flaws:
@@ -101,3 +101,11 @@ def _find_flaws(body: bytes, raw: pa.LargeBinaryArray, texts: dict[int, str], fl
             continue
         if _CONTROL.search(line):
             flaws[i] = "control_char"
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

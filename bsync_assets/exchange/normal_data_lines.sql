@@ -1,5 +1,6 @@
 -- Lines of data files in the normal form of a line, as JSON text: what they say, or why they say nothing.
--- Grain: one row per line. Reads `verdict`, `token`, `item` (see `data_lines.parse_slice`) and `data_file(file, mode)`.
+-- Grain: one row per line. Reads `verdict`, `item` (see `data_lines.parse_slice`), `data_file(file, mode)` and all tokens, `token(rec,
+-- item, nth)`.
 WITH
 said AS (
     SELECT
@@ -14,13 +15,13 @@ said AS (
                 WHEN 'kv' THEN json_array('kv', item.key, item.value)
                 ELSE json_array('bad', item.text)
             END
-            ORDER BY token.rowid
+            ORDER BY token.nth
         ) AS items
     FROM token
     INNER JOIN item ON item.item = token.item
     INNER JOIN verdict ON verdict.rec = token.rec
     INNER JOIN data_file ON data_file.file = verdict.file
-    WHERE item.kind <> 'empty' AND verdict.reject IS NULL
+    WHERE verdict.reject IS NULL
     GROUP BY token.rec
 )
 

@@ -1,41 +1,23 @@
--- Records after the 200th of one user ID in one physical file (INB-36): any line of the user counts, good or bad, in file
--- order; lines over length were left out before. `user_lines(file, user_hash, lines)` holds what earlier slices of a file
--- that is read in several had.
+-- Records after the 200th of one user ID in one physical file (INB-36), in file order. Grain: one row per record.
+-- `user_lines(file, user_hash, lines)` holds what earlier slices of a file that is read in several had, `user_now` this one's.
 WITH
-counted AS (
-    SELECT
-        rec,
-        file,
-        hash(user_id) AS user_hash
-    FROM record
-    WHERE reject IS DISTINCT FROM 'line_too_long'
-),
-
-totals AS (
-    SELECT
-        file,
-        user_hash,
-        count(*) AS lines
-    FROM counted
-    GROUP BY file, user_hash
-),
-
 crowded AS (
     SELECT
-        totals.file,
-        totals.user_hash,
+        user_now.file,
+        user_now.user_hash,
         coalesce(user_lines.lines, 0) AS earlier
-    FROM totals
-    LEFT JOIN user_lines ON user_lines.file = totals.file AND user_lines.user_hash = totals.user_hash
-    WHERE totals.lines + coalesce(user_lines.lines, 0) > 200
+    FROM user_now
+    LEFT JOIN user_lines ON user_lines.file = user_now.file AND user_lines.user_hash = user_now.user_hash
+    WHERE user_now.lines + coalesce(user_lines.lines, 0) > 200
 ),
 
 numbered AS (
     SELECT
-        counted.rec,
-        crowded.earlier + row_number() OVER (PARTITION BY counted.file, counted.user_hash ORDER BY counted.rec) AS nth
-    FROM counted
-    INNER JOIN crowded ON crowded.file = counted.file AND crowded.user_hash = counted.user_hash
+        record.rec,
+        crowded.earlier + row_number() OVER (PARTITION BY record.file, record.user_hash ORDER BY record.rec) AS nth
+    FROM record
+    INNER JOIN crowded ON crowded.file = record.file AND crowded.user_hash = record.user_hash
+    WHERE record.reject IS DISTINCT FROM 'line_too_long'
 )
 
 SELECT rec

@@ -23,6 +23,7 @@ SELECT
     namespace,
     user_id,
     id_type,
+    items,
     CASE
         WHEN reject = 'line_too_long' THEN reject
         WHEN is_over_limit THEN 'over_user_limit'

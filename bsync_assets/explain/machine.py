@@ -14,12 +14,16 @@ from itertools import islice
 from typing import Annotated, Any, Literal, NamedTuple
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from bsync_assets.exchange import data_lines
 from bsync_assets.exchange.calls import call_result
+from bsync_assets.exchange.data_lines import HEAD_COLUMNS, Slice
 from bsync_assets.exchange.destination_names import default_name_result, parse_name_result
+from bsync_assets.exchange.items import number_items, split_lines
 from bsync_assets.exchange.lines import numbered_lines
 from bsync_assets.exchange.names import NameRefused, parse_name
 from bsync_assets.exchange.namespaces import id_form
@@ -206,22 +210,20 @@ def answer_lines(lines: Sequence[Line]) -> list[Answer]:
             numbers = [number for number, line in enumerate(lines) if isinstance(line.context, context)]
             if numbers:
                 chosen = [lines[number] for number in numbers]
-                _load_lines(con, chosen)
-                query = judge(con, [line.context for line in chosen])
+                query = judge(con, _numbered(chosen), [line.context for line in chosen])
                 for file, outcome in con.execute("SELECT file, outcome FROM (" + query + ")").fetchall():
                     answers[numbers[file]] = {"result": json.loads(outcome)}
     return answers
 
 
-def _load_lines(con: duckdb.DuckDBPyConnection, lines: Sequence[Line]) -> None:
-    """Make `line` by the splitting that files go through; the line feed in front is for the first line not to begin a file."""
+def _numbered(lines: Sequence[Line]) -> pa.RecordBatch:
+    """Lines as files' are split, `file` being the position; the line feed in front is for the first line not to begin a file."""
     content = b"\n" + b"".join(line.content + b"\n" for line in lines)
-    table = pa.Table.from_batches(list(numbered_lines([content])))
-    numbers = pa.array([number - 2 for number in table["line_no"].to_pylist()], pa.int32())
-    con.register("line", table.append_column("rec", numbers).append_column("file", numbers))
+    (batch,) = numbered_lines([content])
+    return batch.append_column("file", pc.cast(pc.subtract(batch["line_no"], 2), pa.int32()))
 
 
-def _judge_data_lines(con: duckdb.DuckDBPyConnection, contexts: Sequence[Any]) -> str:
+def _judge_data_lines(con: duckdb.DuckDBPyConnection, lines: pa.RecordBatch, contexts: Sequence[Any]) -> str:
     _load_files(
         con,
         "data_file",
@@ -232,11 +234,16 @@ def _judge_data_lines(con: duckdb.DuckDBPyConnection, contexts: Sequence[Any]) -
             "dpid": ([0 for _ in contexts], pa.int64()),
         },
     )
-    data_lines.parse_slice(con)
+    columns = np.array([HEAD_COLUMNS[context.format] for context in contexts])
+    table, tokens = number_items([split_lines(lines, columns[lines["file"].to_numpy()])])
+    con.register("line", table)
+    data_lines.parse_slice(con, Slice(tokens))
+    data_lines.make_all_tokens(con, tokens)
     return sql(data_lines.__file__, "normal_data_lines.sql")
 
 
-def _judge_sync_rows(con: duckdb.DuckDBPyConnection, contexts: Sequence[Any]) -> str:
+def _judge_sync_rows(con: duckdb.DuckDBPyConnection, lines: pa.RecordBatch, contexts: Sequence[Any]) -> str:
+    con.register("line", lines.append_column("rec", lines["file"]))
     forms = [context.forms for context in contexts]
     _load_files(
         con,

@@ -46,13 +46,13 @@ def load_comparisons(con: duckdb.DuckDBPyConnection, comparisons: Sequence[tuple
     con.unregister("given")
 
 
-def satisfy(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the temp table `satisfied(item BIGINT, comparison INTEGER)`, each pair once.
+def satisfy(con: duckdb.DuckDBPyConnection, first: int = 0) -> None:
+    """Make the temp table `satisfied(item BIGINT, comparison INTEGER)`, each pair once, for items from number `first` on.
 
     Reads `comparison` (see `load_comparisons`) and `item(item BIGINT, key VARCHAR, value VARCHAR)`, a temp
     table or view of distinct signals as sent, without NULLs.
     """
-    make(con, "reading", sql(__file__, "reading.sql"))
+    make(con, "reading", sql(__file__, "reading.sql"), {"first": first})
     make(con, "satisfied", sql(__file__, "satisfied.sql"))
     make(con, "pattern_reading", sql(__file__, "pattern_reading.sql"))
     patterns = con.execute(

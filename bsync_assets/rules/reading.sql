@@ -1,5 +1,5 @@
 -- Signals as comparisons read them (TRT-045), of the keys that comparisons name.
--- Grain: one row per item and letter-case rule in use. Reads `item(item, key, value)` and `comparison`.
+-- Grain: one row per item from number $first on, and letter-case rule in use. Reads `item(item, key, value)` and `comparison`.
 -- text is the value as compared, value is the value as sent.
 WITH
 folded AS (
@@ -10,6 +10,7 @@ folded AS (
         lower(value) AS text,
         value
     FROM item
+    WHERE item >= $first
     UNION ALL
     SELECT
         item,
@@ -18,6 +19,7 @@ folded AS (
         value AS text,
         value
     FROM item
+    WHERE item >= $first
 )
 
 SELECT f.*

@@ -21,6 +21,7 @@ from bsync_assets.assets.inbound_files import describe, private_key, registry_re
 from bsync_assets.assets.slices import ToRead, read_slices
 from bsync_assets.catalog import Account, Catalog, Settings
 from bsync_assets.exchange import data_lines
+from bsync_assets.exchange.data_lines import HEAD_COLUMNS
 from bsync_assets.exchange.names import FileName, NameRefused, parse_name
 from bsync_assets.exchange.namespaces import DEVICE_DPIDS, id_form
 from bsync_assets.exchange.reasons import DATA_COUNTERS, LINE_REASONS, SYNC_COUNTERS
@@ -122,7 +123,9 @@ def validate(
         )
         judge = _judge_data if is_data else _judge_sync
         done = 0
-        for last in judge(con, catalog, name, ToRead(0, file, name.compression, key), verdict, every_line):
+        for last in judge(
+            con, catalog, name, ToRead(0, file, name.compression, key, HEAD_COLUMNS.get(name.format or "")), verdict, every_line
+        ):
             if done:
                 on_progress(done / contents.lines)
             _hand_over(con, done, every_line, on_lines)
@@ -183,8 +186,10 @@ def _judge_data(
     rows_table(con, "known_id", _KNOWN_ID, ())
     con.execute("CREATE TEMP TABLE device_seen (hash UBIGINT)")
     knows_traits = bool(catalog.data_sources)
-    for open_file in read_slices(con, [source], SLICE_BYTES):
-        matched_traits.judge_slice(con, rules, open_file)
+    for given in read_slices(con, [source], SLICE_BYTES):
+        matched_traits.judge_slice(con, rules, given)
+        if every_line:
+            data_lines.make_all_tokens(con, given.tokens)
         make(con, "rejected_line", sql(matched_traits.__file__, "slice_rejects.sql"))
         if not knows_traits:
             con.execute("DELETE FROM rejected_line WHERE sample IS NULL")

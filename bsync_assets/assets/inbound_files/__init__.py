@@ -20,6 +20,7 @@ import duckdb
 
 from bsync_assets.assets.slices import ToRead
 from bsync_assets.catalog.models import Catalog
+from bsync_assets.exchange.data_lines import HEAD_COLUMNS
 from bsync_assets.exchange.names import FileName, NameRefused, parse_name
 from bsync_assets.exchange.namespaces import DEVICE_DPIDS
 from bsync_assets.transport import store
@@ -245,7 +246,7 @@ def to_read(catalog: Catalog, file: Mapping[str, Any]) -> ToRead:
         raise CopyGoneError(
             f"the kept copy of {_quoted(file['key'])} is gone; a day cannot be run again once its files have ended"
         )
-    return ToRead(file["file"], copy, file["compression"], key)
+    return ToRead(file["file"], copy, file["compression"], key, HEAD_COLUMNS.get(file["format"]))
 
 
 def _quoted(text: str) -> str:

@@ -1,7 +1,7 @@
 """Stage `matched_traits`: lines of data files -> records, whose they are, and which traits they ask for.
 
 Nothing here depends on what profiles held before; that is the next stage's. A slice of lines passes through temp tables:
-`line` -> `verdict`, `token`, `item` (exchange) -> `satisfied` (rules) -> `effect` -> `hit` -> `operation` -> `outcome`.
+`line` -> `verdict`, `item` (exchange) -> `satisfied` (rules) -> `effect` -> `signal` -> `hit` -> `operation` -> `outcome`.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def match_records(
         for table in ("stored_records", "trait_operations"):
             clear_day(con, table, day, partners)
         clear_day(con, "rejected_lines", day, partners, stage="matched_traits")
-        for open_file in read_slices(con, [to_read(catalog, file) for file in files]):
-            judge_slice(con, rules, open_file)
+        for given in read_slices(con, [to_read(catalog, file) for file in files]):
+            judge_slice(con, rules, given)
             for table, query in _OF_A_SLICE.items():
                 rows = "SELECT $day::DATE AS day, * FROM (" + sql(__file__, query) + ")"
                 con.execute("INSERT INTO lake.main." + table + " BY NAME " + rows, {"day": day})
@@ -183,6 +183,9 @@ def _load_rules(con: duckdb.DuckDBPyConnection, catalog: Catalog, targets: set[i
     })  # fmt: skip
     _arrow_table(con, "trait", [(t.id, t.data_source, t.kind) for t in catalog.traits.values()],
                  {"trait_id": pa.int64(), "data_source": pa.int64(), "kind": pa.string()})  # fmt: skip
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE effect (item INTEGER, context INTEGER, effect VARCHAR, trait_id BIGINT, term INTEGER)"
+    )
     con.execute("CREATE OR REPLACE TEMP TABLE fulfilled (trait_id BIGINT, terms INTEGER[])")
     con.execute("CREATE OR REPLACE TEMP TABLE judged (trait_id BIGINT, terms INTEGER[])")
     return expressions
@@ -198,18 +201,23 @@ def _arrow_table(
     con.unregister("given_rows")
 
 
-def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, open_file: int | None = None) -> None:
+def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, given: data_lines.Slice) -> None:
     """From the slice in `line` make `operation` (rec, trait_id, operation) and `outcome` (rec, file, line_no, reason, ...), and
-    add to `slice_figure`. `rules` is what `prepare` answered; `known_id` must be there. `open_file` goes on in the next slice.
+    add to `slice_figure`. `rules` is what `prepare` answered; `known_id` must be there.
 
     INB-75 to INB-96, INB-129 to INB-132.
     """
-    data_lines.parse_slice(con, open_file)
-    satisfy(con)
-    make(con, "effect", sql(__file__, "effects.sql"))
+    data_lines.parse_slice(con, given)
+    known = given.tokens.known
+    if known == 0:
+        con.execute("DELETE FROM effect")
+    satisfy(con, known)
+    con.execute("INSERT INTO effect BY NAME " + sql(__file__, "effects.sql"), {"first": known})
     make(con, "resolved", sql(__file__, "resolved.sql"))
     make(con, "countable", sql(__file__, "countable.sql"))
+    data_lines.make_tokens(con, "meaningful", given.tokens, "SELECT item FROM effect")
     make(con, "signal", sql(__file__, "signals.sql"))
+    con.unregister("meaningful")
     make(con, "hit", sql(__file__, "hits.sql"))
     make(con, "signature", sql(__file__, "signatures.sql"))
     _judge_signatures(con, rules)

@@ -3,7 +3,7 @@ SELECT
     verdict.rec,
     verdict.file,
     data_file.context,
-    verdict.reject IS NULL AND resolved.reject IS NULL AS is_matched,
+    verdict.items,
     verdict.reject IS NULL AS is_sound
 FROM verdict
 INNER JOIN data_file ON data_file.file = verdict.file

@@ -1,4 +1,4 @@
--- What each distinct item of the slice means in each context (target data source, sync or overwrite): INB-60 to INB-66, INB-80,
+-- What each item from number $first on means in each context (target data source, sync or overwrite): INB-60 to INB-66, INB-80,
 -- INB-81, INB-84, TRT-070 to TRT-073. Grain: one row per item, context and effect.
 -- effect: add or remove a trait; term = satisfies term number `term` of a rule that needs more, anchor = one without which the
 -- rule cannot hold; failed = names a foreign trait.
@@ -26,7 +26,8 @@ by_id AS (
     FROM item
     INNER JOIN trait ON trait.trait_id = item.trait_id
     CROSS JOIN context
-    WHERE item.kind IN ('add', 'bare') OR (item.kind = 'remove' AND NOT context.is_overwrite)
+    WHERE item.item >= $first
+        AND (item.kind IN ('add', 'bare') OR (item.kind = 'remove' AND NOT context.is_overwrite))
 )
 
 SELECT DISTINCT

@@ -22,12 +22,10 @@ lines AS (
 
 signals AS (
     SELECT
-        countable.file,
-        count(*) AS total_signals
-    FROM token
-    INNER JOIN countable ON countable.rec = token.rec
-    WHERE token.item NOT IN (SELECT item FROM item WHERE kind = 'empty')
-    GROUP BY countable.file
+        file,
+        sum(items)::BIGINT AS total_signals
+    FROM countable
+    GROUP BY file
 ),
 
 -- A signal is used when it satisfies a comparison of the target, even if the rule as a whole fails, or names a trait (INB-84).

@@ -1,0 +1,9 @@
+-- Lines of each user ID in the slice, per file: any line counts, good or bad, but for those over length (INB-36).
+-- Grain: one row per file and user.
+SELECT
+    file,
+    user_hash,
+    count(*) AS lines
+FROM record
+WHERE reject IS DISTINCT FROM 'line_too_long'
+GROUP BY file, user_hash;
