@@ -16,15 +16,18 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 #: How often a transfer that breaks is taken up again, and the pause before the first retry; later ones wait longer.
 ATTEMPTS = 5
 PAUSE_SECONDS = 0.5
+_HURRY_BYTES = 64 << 20
 
 
 class PlaceError(OSError):
@@ -127,16 +130,19 @@ def fetch(place: Place, file: Found, target: Path, *, max_bytes: int | None = No
     if max_bytes is not None and file.size > max_bytes:
         raise TransferRefused("file_too_large")
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    expected = place.md5(file)
     content, digest, copied, failures = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0, 0
     try:
-        with open(target, "xb") as copy:
+        with open(target, "xb") as copy, _written_meanwhile(copy) as hurry:
             while copied < file.size:
                 try:
                     for chunk in place.read(file, copied):
                         copy.write(chunk)
                         content.update(chunk)
-                        digest.update(chunk)
+                        if expected is not None:
+                            digest.update(chunk)
                         copied += len(chunk)
+                        hurry(copied)
                         if copied > file.size:
                             raise FileChanged(f"{file.name} grew while it was read")
                         if deadline is not None and time.monotonic() > deadline:
@@ -149,12 +155,28 @@ def fetch(place: Place, file: Found, target: Path, *, max_bytes: int | None = No
                     if not error.passing or failures >= ATTEMPTS:
                         raise
                     time.sleep(PAUSE_SECONDS * 2 ** (failures - 1))
-        if place.md5(file) not in (None, digest.hexdigest()):
+        if expected not in (None, digest.hexdigest()):
             raise FileChanged(f"{file.name} differs from its checksum")
     except BaseException:
         target.unlink(missing_ok=True)
         raise
     return content.hexdigest()
+
+
+@contextmanager
+def _written_meanwhile(copy: BinaryIO) -> Iterator[Callable[[int], None]]:
+    """Have the disk write what is there of a copy while more comes in: little is left to wait for when it must be safe."""
+    with ThreadPoolExecutor(1, thread_name_prefix="bsync-disk") as disk:
+        writing: Future[None] | None = None
+        begun = 0
+
+        def hurry(copied: int) -> None:
+            nonlocal writing, begun
+            if copied - begun >= _HURRY_BYTES and (writing is None or writing.done()):
+                begun = copied
+                writing = disk.submit(os.fdatasync, copy.fileno())
+
+        yield hurry
 
 
 def is_proper_name(name: str) -> bool:

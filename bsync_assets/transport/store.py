@@ -11,6 +11,8 @@ import os
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,10 +56,17 @@ def draft_path(store: Path) -> Path:
     return store / f"{_DRAFT}{os.getpid()}"
 
 
+@contextmanager
+def made_safe(draft: Path) -> Iterator[None]:
+    """Do something while the disk takes a draft; after that it is whole also after a power cut."""
+    with open(draft, "rb") as copy, ThreadPoolExecutor(1, thread_name_prefix="bsync-disk") as disk:
+        written = disk.submit(os.fsync, copy.fileno())
+        yield
+        written.result()
+
+
 def keep(draft: Path, store: Path, sha256: str) -> None:
-    """Make a draft the kept copy with this hash. A copy that is there is whole, also after a power cut."""
-    with open(draft, "rb") as copy:
-        os.fsync(copy.fileno())
+    """Make a draft that was `made_safe` the kept copy with this hash; so a copy that is there is whole."""
     os.replace(draft, kept_path(store, sha256))
 
 

@@ -15,7 +15,15 @@ from bsync_assets.exchange import data_lines
 from bsync_assets.exchange.namespaces import DEVICE_DPIDS, id_form
 from bsync_assets.exchange.reasons import LINE_REASONS
 from bsync_assets.sqlfiles import make, one, sql
-from bsync_assets.warehouse.lake import commit_changes, fetch_all, rebase_if_due, replace_day, state_as_of, transaction
+from bsync_assets.warehouse.lake import (
+    commit_changes,
+    fetch_all,
+    rebase_if_due,
+    replace_day,
+    state_as_of,
+    transaction,
+    view_as_of,
+)
 from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import BY_NAME, Column
 
@@ -102,14 +110,17 @@ def link_ids(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> dic
     IDS-60 to IDS-74, IDS-125, IDS-135 to IDS-137.
     """
     before = {"day": day - timedelta(days=1)}
-    make(con, "link_before", state_as_of("id_links"), before)
     make(con, "email_before", state_as_of("email_links"), before)
     make(con, "opted_out", state_as_of("opt_outs"), {"day": day})
     make(con, "cross_device", "SELECT unnest($dpids) AS dpid",
          {"dpids": [s.id for s in catalog.data_sources.values() if s.type == "cross_device"]})  # fmt: skip
     make(con, "device_dpid", "SELECT unnest($dpids) AS dpid", {"dpids": list(DEVICE_DPIDS)})
     make(con, "pair", sql(__file__, "pair.sql"), {"day": day})
-    _resolve(con, day)
+    make(con, "sighting", sql(__file__, "direct_links.sql"))
+    con.execute("INSERT INTO sighting BY NAME " + sql(__file__, "http_links.sql"), {"day": day})
+    view_as_of(con, "all_links_before", "id_links", day - timedelta(days=1))
+    make(con, "link_before", sql(__file__, "links_before.sql"))
+    _chain(con)
     make(con, "link_seen", sql(__file__, "link_seen.sql"))
     limits = {
         "devices_per_id": DEVICES_PER_CROSS_DEVICE_ID,
@@ -141,15 +152,12 @@ def link_ids(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> dic
     }
 
 
-def _resolve(con: duckdb.DuckDBPyConnection, day: date) -> None:
-    """Make `sighting`: every link each row and each HTTP call leads to.
-
-    Rows with a device in front and calls go first, then chained rows to a fixed point (IDS-64).
+def _chain(con: duckdb.DuckDBPyConnection) -> None:
+    """Add to `sighting`, which has the links of rows with a device in front and of calls, those of chained rows, to a fixed point
+    (IDS-64).
     """
-    make(con, "sighting", sql(__file__, "direct_links.sql"))
-    con.execute("INSERT INTO sighting BY NAME " + sql(__file__, "http_links.sql"), {"day": day})
     level = 0
-    while True:
+    while one(con, "SELECT count(*) FROM pair WHERE format = 'adobe_id' AND NOT is_direct"):
         level += 1
         make(con, "chained", sql(__file__, "chained_links.sql"), {"level": level})
         if not one(con, "SELECT count(*) FROM chained"):

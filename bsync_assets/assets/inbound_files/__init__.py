@@ -198,7 +198,8 @@ def _take_in(catalog: Catalog, partner: str, place: Place, file: Dropped) -> dic
         )  # fmt: skip
         if name is not None and reason is None:
             key = private_key(catalog, partner) if name.encryption else None
-            contents = store.inspect(draft, name.compression, name.encryption, key, limits)
+            with store.made_safe(draft):
+                contents = store.inspect(draft, name.compression, name.encryption, key, limits)
             reason, row["lines"] = contents.reject_reason, contents.lines
         if reason is None:
             store.keep(draft, folder, row["sha256"])

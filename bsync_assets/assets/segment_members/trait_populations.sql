@@ -6,14 +6,30 @@ kinds AS (
     SELECT unnest(['device', 'person']) AS kind
 ),
 
--- When each profile realized a trait last, within the longest window.
+realized_today AS (
+    SELECT
+        trait_id,
+        dpid,
+        id
+    FROM lake.main.profile_traits_changes
+    WHERE day = $day AND change <> 'removed'
+),
+
+-- When each profile realized a trait last, within the longest window. What is of today need not be looked for twice.
 last_realization AS (
+    SELECT
+        trait_id,
+        CASE WHEN list_contains($people, dpid) THEN 'person' ELSE 'device' END AS kind,
+        CAST($day AS DATE) AS day
+    FROM realized_today
+    UNION ALL
     SELECT
         trait_id,
         CASE WHEN list_contains($people, dpid) THEN 'person' ELSE 'device' END AS kind,
         max(day) AS day
     FROM lake.main.profile_traits_changes
-    WHERE day > CAST($day AS DATE) - 90 AND day <= $day AND change <> 'removed'
+    ANTI JOIN realized_today USING (trait_id, dpid, id)
+    WHERE day > CAST($day AS DATE) - 90 AND day < $day AND change <> 'removed'
     GROUP BY trait_id, dpid, id
 ),
 
