@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,29 +11,32 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from bsync_assets.exchange.data_lines import Slice
-from bsync_assets.exchange.items import NO_TOKENS, Tokens, number_items, split_lines
+from bsync_assets.exchange.items import Texts, cut_lines, joined, texts_to_go_on_with
 from bsync_assets.exchange.lines import numbered_lines
 from bsync_assets.transport.pgp import PgpKey
 from bsync_assets.transport.store import unpacked
 
 SLICE_BYTES = 160 << 20
 
+_NONE = np.zeros(0, dtype=np.int32)
+
 log = logging.getLogger("bsync.slices")
 
 
 @dataclass(frozen=True)
 class ToRead:
-    """A file to be read: its number within the day, where its bytes are, how they are packed, the key if encrypted, and, of
-    a data file, how many columns stand before the payload.
+    """A file to be read: its number within the day, where its bytes are, how they are packed, the key if encrypted, and how
+    many columns stand before the payload of a data file.
     """
 
     file: int
     path: Path
     compression: str | None
     key: PgpKey | None = None
-    columns: int | None = None
+    columns: int = 0
 
 
 def read_slices(con: duckdb.DuckDBPyConnection, files: Sequence[ToRead], slice_bytes: int = SLICE_BYTES) -> Iterator[Slice]:
@@ -59,34 +62,23 @@ def read_slices(con: duckdb.DuckDBPyConnection, files: Sequence[ToRead], slice_b
 
 def _read(files: Sequence[ToRead], slice_bytes: int) -> Iterator[tuple[pa.Table, Slice]]:
     """Slices of lines, with their tokens."""
-    batches: list[pa.RecordBatch] = []
-    tokens = NO_TOKENS
-    columns = {source.file: source.columns for source in files}
+    texts, known = Texts(), 0
+    cut: list[tuple[pa.RecordBatch, NDArray[np.int32]]] = []
     held = 0
     for position, source in enumerate(files):
         for batch in numbered_lines(unpacked(source.path, source.compression, source.key)):
             if held > slice_bytes:
-                goes_on = batches[-1]["file"][0].as_py() == source.file
-                table, tokens = _joined(batches, columns, tokens)
+                goes_on = cut[-1][0]["file"][0].as_py() == source.file
+                table, tokens = joined(cut, texts, known)
                 yield table, Slice(tokens, source.file if goes_on else None)
-                batches, held = [], 0
+                texts = texts_to_go_on_with(texts)
+                cut, held, known = [], 0, texts.count
             if len(batch):
-                batches.append(batch.append_column("file", pa.array(np.full(len(batch), source.file, dtype=np.int32))))
+                lines = batch.append_column("file", pa.array(np.full(len(batch), source.file, dtype=np.int32)))
+                cut.append(cut_lines(lines, np.full(len(batch), source.columns), texts) if source.columns else (lines, _NONE))
                 held += batch.nbytes
         if (position + 1) % 100 == 0:
             log.info("%d of %d files read", position + 1, len(files))
-    if batches:
-        table, tokens = _joined(batches, columns, tokens)
+    if cut:
+        table, tokens = joined(cut, texts, known)
         yield table, Slice(tokens)
-
-
-def _joined(batches: list[pa.RecordBatch], columns: Mapping[int, int | None], before: Tokens) -> tuple[pa.Table, Tokens]:
-    split = []
-    for batch in batches:  # each is of one file
-        before_payload = columns[batch["file"][0].as_py()]
-        if before_payload is not None:
-            split.append(split_lines(batch, np.full(len(batch), before_payload)))
-    if split:
-        return number_items(split, before)
-    table = pa.Table.from_batches(batches)
-    return table.append_column("rec", pa.array(np.arange(len(table), dtype=np.int32))), NO_TOKENS

@@ -60,8 +60,8 @@ def parse_slice(con: duckdb.DuckDBPyConnection, given: Slice) -> None:
 def _add_items(con: duckdb.DuckDBPyConnection, tokens: Tokens) -> None:
     if tokens.known == 0:
         con.execute("DELETE FROM item")
-    numbers = np.arange(tokens.known, len(tokens.texts), dtype=np.int32)
-    con.register("item_text", pa.table({"item": numbers, "text": tokens.texts[tokens.known :]}))
+    numbers = np.arange(tokens.known, tokens.known + len(tokens.new), dtype=np.int32)
+    con.register("item_text", pa.table({"item": numbers, "text": tokens.new}))
     con.execute("INSERT INTO item BY NAME " + sql(__file__, "items.sql"))
     con.unregister("item_text")
 

@@ -1,122 +1,213 @@
 """Lines of data files cut into the head, which says whose they are, and the items of the payload, each text once.
 
-A large delivery holds hundreds of millions of items, and repeats them many thousand times: here they become small numbers, by
-the positions of the characters that separate them, without a copy of any. What an item says is judged once per text, in SQL.
+A large delivery holds hundreds of millions of items and repeats them many thousand times: one pass over the bytes turns them into
+small numbers. What an item says is judged once per text, in SQL. The pass is compiled, since nothing else goes through all bytes
+one by one; it holds no lock of the interpreter.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numba import njit
 from numpy.typing import NDArray
 
-_TAB, _COMMA, _QUOTE = 9, 44, 34
+_TAB, _BLANK, _QUOTE, _COMMA = 9, 32, 34, 44
 _MOST_TEXTS = 2_000_000  # bounds the memory that texts take, of which a file may have ever new ones
-#: Columns that `split_lines` adds to a batch of lines. `head`: what stands before the payload, or the whole line where the TABs
-#: are too few or too many; `unbalanced`: a quote of the payload is not closed (INB-55).
-HEAD = pa.schema([("head", pa.large_string()), ("tabs", pa.int32()), ("unbalanced", pa.bool_())])
+_NUMBER = np.uint64(0xFFFFFFFF)
+_PRIME = np.uint64(0x100000001B3), np.uint64(0x9E3779B97F4A7C15)
+
+Numbers = NDArray[np.int32]
+Offsets = NDArray[np.int64]
+Octets = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Split:
-    """Lines with the columns of `HEAD`, and the pieces they consist of, which cover the text of all of them.
+@dataclass
+class Texts:
+    """Distinct texts by number, in the order in which they came, and a hash table that finds them.
 
-    The first piece of each line, `is_head`, is its head and missing as an item; each other one is an item with the TAB or comma
-    before it. A line that is unsound as a whole is all head.
+    A slot is two words: 64 bits of hash, then 32 more and the number; 0 and 0 is free. Texts are told apart by 96 bits of hash under
+    a secret key, so that nobody can make two that fall together; by chance two of 2 million do so once in 10^16 deliveries.
     """
 
-    lines: pa.RecordBatch
-    pieces: pa.LargeStringArray
-    is_head: NDArray[np.bool_]
+    count: int = 0
+    key: NDArray[np.uint64] = field(default_factory=lambda: np.array([secrets.randbits(64) for _ in range(2)], np.uint64))
+    octets: Octets = field(default_factory=lambda: np.zeros(1 << 16, np.uint8))
+    start: Offsets = field(default_factory=lambda: np.zeros((1 << 12) + 1, np.int64))
+    slots: NDArray[np.uint64] = field(default_factory=lambda: np.zeros((1 << 13, 2), np.uint64))
+
+    def since(self, number: int) -> pa.LargeStringArray:
+        """The texts from this number on."""
+        offsets = self.start[number : self.count + 1]
+        content = self.octets[offsets[0] : offsets[-1]].copy()
+        return pa.Array.from_buffers(
+            pa.large_string(), self.count - number, [None, pa.py_buffer(offsets - offsets[0]), pa.py_buffer(content)]
+        )
+
+    def make_room(self, texts: int, octets: int) -> None:
+        """Make sure that so many more texts of so many bytes together can be added."""
+        self.octets = _grown(self.octets, int(self.start[self.count]) + octets)
+        self.start = _grown(self.start, self.count + texts + 1)
+        if 2 * (self.count + texts) > len(self.slots):
+            entered = self.slots
+            self.slots = np.zeros((1 << (2 * (self.count + texts)).bit_length(), 2), np.uint64)
+            _move(entered, self.slots)
+
+
+def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:
+    if size <= len(array):
+        return array
+    grown = np.zeros(2 * size, array.dtype)
+    grown[: len(array)] = array
+    return grown
 
 
 @dataclass(frozen=True)
 class Tokens:
     """The items of the lines of a slice, in their order: of which line (its `rec`), and the number of their text.
 
-    Items without text are left out (INB-52). `texts` is the dictionary, each text with the TAB or comma in front; so many of them
-    are `known` from the slice before.
+    Items without text are left out (INB-52). `new` are the texts that were not known before, numbered from `known` on.
     """
 
-    rec: NDArray[np.int32]
-    item: NDArray[np.int32]
-    texts: pa.LargeStringArray
+    rec: Numbers
+    item: Numbers
+    new: pa.LargeStringArray
     known: int
 
 
-_NO_TEXTS = pa.array([], pa.large_string())
-#: The tokens of lines that have no payload: those of ID-sync files.
-NO_TOKENS = Tokens(np.zeros(0, np.int32), np.zeros(0, np.int32), _NO_TEXTS, 0)
+def cut_lines(lines: pa.RecordBatch, columns: NDArray[np.int64], texts: Texts) -> tuple[pa.RecordBatch, Numbers]:
+    """Cut lines (as `numbered_lines` yields them) into head and items; `columns` = how many stand before the payload of each.
 
-
-def split_lines(lines: pa.RecordBatch, columns: NDArray[np.int64]) -> Split:
-    """Cut lines (as `numbered_lines` yields them) at their payload; `columns` = how many stand before it, for each line.
-
-    A comma inside quotes is data (INB-54). INB-50 to INB-55.
+    Answers the lines with `head`, which is the whole line where the TABs are too few or too many, `tabs`, `unbalanced` (a quote of
+    the payload is not closed, INB-55), and how many `items` each has; and the numbers of the items, whose texts are added to
+    `texts`. Items are without the blanks around them; a comma inside quotes is data. A line with a flaw has none. INB-50 to INB-55.
     """
     text = lines["text"]
     start = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
-    characters = np.frombuffer(text.buffers()[2] or b"", np.uint8)[: start[-1]]
-    tab, comma, quote = (np.flatnonzero(characters == sign) for sign in (_TAB, _COMMA, _QUOTE))
-    first_tab = np.searchsorted(tab, start)
-    tabs = np.diff(first_tab)
-    is_whole = (tabs == columns) & lines["flaw"].is_null().to_numpy(zero_copy_only=False)
-    payload = start[1:].copy()  # other lines have none
-    payload[is_whole] = tab[first_tab[:-1][is_whole] + columns[is_whole] - 1]
-
-    commas = np.diff(np.searchsorted(comma, start))
-    is_cut = comma > np.repeat(payload, commas)
-    unbalanced = np.zeros(len(text), bool)
-    if len(quote):
-        quotes_before = np.searchsorted(quote, payload)
-        quotes = np.searchsorted(quote, start[1:]) - quotes_before
-        unbalanced = quotes % 2 == 1
-        at = np.flatnonzero(np.repeat(quotes > 0, commas) & is_cut)
-        is_cut[at] = (np.searchsorted(quote, comma[at]) - np.repeat(quotes_before, commas)[at]) % 2 == 0
-
-    is_start = np.zeros(len(characters), bool)
-    for position in (start[:-1], payload[is_whole], comma[is_cut]):
-        is_start[position] = True
-    piece = np.flatnonzero(is_start)
-    is_head = np.zeros(len(piece), bool)
-    is_head[np.searchsorted(piece, start[:-1])] = True
-    validity = pa.py_buffer(np.packbits(~is_head, bitorder="little"))
-    content = [pa.py_buffer(np.append(piece, start[-1])), text.buffers()[2]]
-    pieces = pa.Array.from_buffers(pa.large_string(), len(piece), [validity, *content])
-    head = pa.Array.from_buffers(pa.large_string(), len(piece), [None, *content]).filter(pa.array(is_head))
-    columns_of_head = [head, pa.array(tabs.astype(np.int32)), pa.array(unbalanced)]
-    whole = pa.RecordBatch.from_arrays([*lines.columns, *columns_of_head], names=[*lines.schema.names, *HEAD.names])
-    return Split(whole, pieces, is_head)
+    octets = np.frombuffer(text.buffers()[2] or b"", np.uint8)
+    content = octets[start[0] : start[-1]]
+    most_items = int(np.count_nonzero(content == _COMMA)) + len(text)
+    texts.make_room(most_items, len(content))
+    is_sound = lines["flaw"].is_null().to_numpy(zero_copy_only=False)
+    tabs, unbalanced, items = np.zeros(len(text), np.int32), np.zeros(len(text), np.bool_), np.zeros(len(text), np.int32)
+    head, head_start = np.zeros(len(content), np.uint8), np.zeros(len(text) + 1, np.int64)
+    numbers = np.zeros(most_items, np.int32)
+    found, texts.count = _cut(
+        octets, start, columns, is_sound, tabs, unbalanced, items, head, head_start, numbers,
+        texts.octets, texts.start, texts.slots, texts.count, texts.key,
+    )  # fmt: skip
+    content = head[: head_start[-1]].copy()
+    heads = pa.Array.from_buffers(pa.large_string(), len(text), [None, pa.py_buffer(head_start), pa.py_buffer(content)])
+    added = {"head": heads, "tabs": pa.array(tabs), "unbalanced": pa.array(unbalanced), "items": pa.array(items)}
+    cut = pa.RecordBatch.from_arrays([*lines.columns, *added.values()], names=[*lines.schema.names, *added])
+    return cut, numbers[:found].copy()
 
 
-def number_items(split: Sequence[Split], before: Tokens = NO_TOKENS) -> tuple[pa.Table, Tokens]:
-    """The lines of a slice with their number `rec` and how many `items` they have, and these items.
+def joined(cut: Sequence[tuple[pa.RecordBatch, Numbers]], texts: Texts, known: int) -> tuple[pa.Table, Tokens]:
+    """The lines of a slice with their number `rec`, and their tokens, if they were cut; texts below `known` are of slices before."""
+    table = pa.Table.from_batches([lines for lines, _ in cut])
+    rec = np.arange(len(table), dtype=np.int32)
+    numbers = np.concatenate([numbers for _, numbers in cut])
+    of_token = np.repeat(rec, table["items"].to_numpy()) if len(numbers) else numbers
+    tokens = Tokens(of_token, numbers, texts.since(known), known)
+    return table.append_column("rec", pa.array(rec)), tokens
 
-    Texts of the slice `before` keep their numbers, unless there are too many of them: then numbers begin anew.
-    """
-    known = before.texts if len(before.texts) <= _MOST_TEXTS else _NO_TEXTS
-    pieces = pa.chunked_array([known, *(part.pieces for part in split)])
-    encoded = pieces.dictionary_encode().chunks or [_NO_TEXTS.dictionary_encode()]
-    texts = encoded[-1].dictionary
-    number = np.concatenate([chunk.indices.fill_null(-1).to_numpy() for chunk in encoded])[len(known) :]
-    rec = np.cumsum(np.concatenate([part.is_head for part in split]), dtype=np.int32) - np.int32(1)
-    is_blank = np.append(pc.equal(pc.binary_length(pc.utf8_rtrim(texts, " ")), 1).to_numpy(zero_copy_only=False), True)
-    is_item = ~is_blank[number]
-    tokens = Tokens(rec[is_item], number[is_item], texts, len(known))
-    table = pa.Table.from_batches([part.lines for part in split])
-    items = np.bincount(tokens.rec, minlength=len(table)).astype(np.int32)
-    numbers = pa.array(np.arange(len(table), dtype=np.int32))
-    return table.append_column("rec", numbers).append_column("items", pa.array(items)), tokens
+
+def texts_to_go_on_with(texts: Texts) -> Texts:
+    """The texts for the next slice: the same, or none where they have become too many."""
+    return texts if texts.count <= _MOST_TEXTS else Texts()
 
 
 def tokens_among(tokens: Tokens, items: NDArray[Any]) -> pa.Table:
     """The tokens (rec, item) whose item is one of these numbers."""
-    is_chosen = np.zeros(len(tokens.texts), bool)
+    is_chosen = np.zeros(tokens.known + len(tokens.new), np.bool_)
     is_chosen[items] = True
     chosen = is_chosen[tokens.item]
     return pa.table({"rec": tokens.rec[chosen], "item": tokens.item[chosen]})
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _cut(octets, start, columns, is_sound, tabs, unbalanced, items, head, head_start, numbers,
+         known, known_start, slots, count, key):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Fill the arrays from `tabs` to `slots`; answers how many items there are, and how many texts are known then."""
+    found = 0
+    head_end = 0
+    mask = np.uint64(len(slots) - 1)
+    for line in range(len(start) - 1):
+        at = start[line]
+        end = start[line + 1]
+        while at < end:
+            octet = octets[at]
+            if octet == _TAB:
+                tabs[line] += 1
+                if tabs[line] == columns[line]:
+                    break
+            head[head_end] = octet
+            head_end += 1
+            at += 1
+        head_start[line + 1] = head_end
+        before = found
+        at += 1
+        while at <= end and is_sound[line]:
+            while at < end and octets[at] == _BLANK:
+                at += 1
+            first = at
+            last = at  # behind the last octet that is no blank
+            quoted = False
+            one = ahead_one = key[0]
+            two = ahead_two = key[1]
+            while at < end:
+                octet = octets[at]
+                if octet == _COMMA and not quoted:
+                    break
+                if octet == _QUOTE:
+                    quoted = not quoted
+                elif octet == _TAB:
+                    tabs[line] += 1
+                at += 1
+                ahead_one = (ahead_one ^ np.uint64(octet)) * _PRIME[0]
+                ahead_two = (ahead_two + np.uint64(octet)) * _PRIME[1]
+                if octet != _BLANK:
+                    last, one, two = at, ahead_one, ahead_two
+            at += 1
+            unbalanced[line] |= quoted
+            if first == last:
+                continue
+            one ^= one >> np.uint64(32)
+            two &= ~_NUMBER
+            slot = one & mask
+            while slots[slot, 1] != 0 and (slots[slot, 0] != one or slots[slot, 1] & ~_NUMBER != two):
+                slot = (slot + np.uint64(1)) & mask
+            if slots[slot, 1] == 0:
+                slots[slot, 0] = one
+                slots[slot, 1] = two | np.uint64(count + 1)
+                position = known_start[count]
+                for k in range(first, last):
+                    known[position] = octets[k]
+                    position += 1
+                count += 1
+                known_start[count] = position
+            numbers[found] = np.int64(slots[slot, 1] & _NUMBER) - 1
+            found += 1
+        if tabs[line] != columns[line]:
+            found = before
+        items[line] = found - before
+    return found, count
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _move(entered, slots):  # type: ignore[no-untyped-def]
+    """Enter all texts of one hash table into another, larger one."""
+    mask = np.uint64(len(slots) - 1)
+    for old in range(len(entered)):
+        if entered[old, 1] != 0:
+            slot = entered[old, 0] & mask
+            while slots[slot, 1] != 0:
+                slot = (slot + np.uint64(1)) & mask
+            slots[slot, 0] = entered[old, 0]
+            slots[slot, 1] = entered[old, 1]

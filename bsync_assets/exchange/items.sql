@@ -1,14 +1,7 @@
 -- Each distinct item text of the slice -> what it says (INB-52 to INB-65, INB-71, INB-77, INB-78).
--- Grain: one row per item. Reads `item_text(item, text)`, texts with the TAB or comma in front of them.
+-- Grain: one row per item. Reads `item_text(item, text)`, texts without the blanks around them.
 -- kind: add, remove (ignored in overwrite files), ic, bare, kv, bad; or a flaw that spoils its line: bad_quote, pii.
 WITH
-trimmed AS (
-    SELECT
-        item,
-        trim(text[2:], ' ') AS text
-    FROM item_text
-),
-
 -- The first `=` outside quotes splits. A quoted key is exactly one quoted string before it.
 split AS (
     SELECT
@@ -20,7 +13,7 @@ split AS (
             WHEN NOT contains(text[1:strpos(text, '=')], '"') THEN strpos(text, '=')
             ELSE length(regexp_extract(text, '^(?:[^"=]|"[^"]*")*=', 0))
         END AS equals
-    FROM trimmed
+    FROM item_text
 ),
 
 sides AS (

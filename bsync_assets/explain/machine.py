@@ -23,7 +23,7 @@ from bsync_assets.exchange import data_lines
 from bsync_assets.exchange.calls import call_result
 from bsync_assets.exchange.data_lines import HEAD_COLUMNS, Slice
 from bsync_assets.exchange.destination_names import default_name_result, parse_name_result
-from bsync_assets.exchange.items import number_items, split_lines
+from bsync_assets.exchange.items import Texts, cut_lines, joined
 from bsync_assets.exchange.lines import numbered_lines
 from bsync_assets.exchange.names import NameRefused, parse_name
 from bsync_assets.exchange.namespaces import id_form
@@ -235,7 +235,8 @@ def _judge_data_lines(con: duckdb.DuckDBPyConnection, lines: pa.RecordBatch, con
         },
     )
     columns = np.array([HEAD_COLUMNS[context.format] for context in contexts])
-    table, tokens = number_items([split_lines(lines, columns[lines["file"].to_numpy()])])
+    texts = Texts()
+    table, tokens = joined([cut_lines(lines, columns[lines["file"].to_numpy()], texts)], texts, 0)
     con.register("line", table)
     data_lines.parse_slice(con, Slice(tokens))
     data_lines.make_all_tokens(con, tokens)

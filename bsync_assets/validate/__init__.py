@@ -124,7 +124,12 @@ def validate(
         judge = _judge_data if is_data else _judge_sync
         done = 0
         for last in judge(
-            con, catalog, name, ToRead(0, file, name.compression, key, HEAD_COLUMNS.get(name.format or "")), verdict, every_line
+            con,
+            catalog,
+            name,
+            ToRead(0, file, name.compression, key, HEAD_COLUMNS.get(name.format or "", 0)),
+            verdict,
+            every_line,
         ):
             if done:
                 on_progress(done / contents.lines)

@@ -247,7 +247,7 @@ def to_read(catalog: Catalog, file: Mapping[str, Any]) -> ToRead:
         raise CopyGoneError(
             f"the kept copy of {_quoted(file['key'])} is gone; a day cannot be run again once its files have ended"
         )
-    return ToRead(file["file"], copy, file["compression"], key, HEAD_COLUMNS.get(file["format"]))
+    return ToRead(file["file"], copy, file["compression"], key, HEAD_COLUMNS.get(file["format"], 0))
 
 
 def _quoted(text: str) -> str:
