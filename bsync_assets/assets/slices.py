@@ -70,7 +70,7 @@ def _read(files: Sequence[ToRead], slice_bytes: int) -> Iterator[tuple[pa.Table,
             if held > slice_bytes:
                 goes_on = cut[-1][0]["file"][0].as_py() == source.file
                 table, tokens = joined(cut, texts, known)
-                yield table, Slice(tokens, source.file if goes_on else None)
+                yield table, Slice(tokens, len(table), source.file if goes_on else None)
                 texts = texts_to_go_on_with(texts)
                 cut, held, known = [], 0, texts.count
             if len(batch):
@@ -81,4 +81,4 @@ def _read(files: Sequence[ToRead], slice_bytes: int) -> Iterator[tuple[pa.Table,
             log.info("%d of %d files read", position + 1, len(files))
     if cut:
         table, tokens = joined(cut, texts, known)
-        yield table, Slice(tokens)
+        yield table, Slice(tokens, len(table))

@@ -13,17 +13,21 @@ import numpy as np
 import pyarrow as pa
 
 from bsync_assets.exchange.items import Tokens, tokens_among
-from bsync_assets.sqlfiles import make, sql
+from bsync_assets.sqlfiles import make, one, sql
 
 #: Columns before the payload, by the format of a data file (INB-50, INB-74).
 HEAD_COLUMNS = {"standard": 1, "odc": 2}
 
 
+LINES_PER_USER = 200  # INB-36, in one physical file
+
+
 @dataclass(frozen=True)
 class Slice:
-    """The tokens of the lines in `line`, and the file that goes on in the next slice, if any."""
+    """The tokens of the lines in `line`, how many lines these are, and the file that goes on in the next slice, if any."""
 
     tokens: Tokens
+    records: int
     open_file: int | None = None
 
 
@@ -33,7 +37,7 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(statement)
     texts = "item INTEGER, text VARCHAR, kind VARCHAR, trait_id BIGINT, key VARCHAR, value VARCHAR"
     con.execute("CREATE OR REPLACE TEMP TABLE item (" + texts + ")")
-    con.execute("CREATE OR REPLACE TEMP TABLE user_lines (file INTEGER, user_hash UBIGINT, lines BIGINT)")
+    con.execute("CREATE OR REPLACE TEMP TABLE user_lines (file INTEGER, user_hash UBIGINT, lines BIGINT, slice BIGINT)")
     con.execute("CREATE OR REPLACE TEMP TABLE file_id_type (file INTEGER, id_type VARCHAR)")
 
 
@@ -44,16 +48,14 @@ def parse_slice(con: duckdb.DuckDBPyConnection, given: Slice) -> None:
     INB-36, INB-50 to INB-78.
     """
     make(con, "record", sql(__file__, "data_records.sql"))
-    make(con, "user_now", sql(__file__, "user_lines.sql"))
-    make(con, "over_limit", sql(__file__, "over_limit.sql"))
-    _carry_over(con, given.open_file)
+    _limit_users(con, given.open_file)
     _add_items(con, given.tokens)
     make_tokens(con, "spoiling", given.tokens, "SELECT item FROM item WHERE kind IN ('bad_quote', 'pii')")
     make(con, "flawed", sql(__file__, "flawed_records.sql"))
     _first_id_types(con)
     make(con, "verdict", sql(__file__, "record_rejects.sql"))
     con.unregister("spoiling")
-    for table in ("record", "user_now", "over_limit", "flawed"):
+    for table in ("record", "over_limit", "flawed"):
         con.execute("DROP TABLE " + table)
 
 
@@ -68,7 +70,7 @@ def _add_items(con: duckdb.DuckDBPyConnection, tokens: Tokens) -> None:
 
 def make_tokens(con: duckdb.DuckDBPyConnection, view: str, tokens: Tokens, query: str) -> None:
     """Make the temp view `view(rec, item)` of the tokens whose item is among those that `query` answers."""
-    con.register(view, tokens_among(tokens, con.execute(query).fetchnumpy()["item"]))
+    con.register(view, tokens_among(tokens, np.asarray(con.execute(query).fetchnumpy()["item"])))
 
 
 def make_all_tokens(con: duckdb.DuckDBPyConnection, tokens: Tokens) -> None:
@@ -76,16 +78,14 @@ def make_all_tokens(con: duckdb.DuckDBPyConnection, tokens: Tokens) -> None:
     con.register("token", pa.table({"rec": tokens.rec, "item": tokens.item, "nth": np.arange(len(tokens.rec))}))
 
 
-def _carry_over(con: duckdb.DuckDBPyConnection, open_file: int | None) -> None:
-    """Remember lines per user of a file that goes on."""
-    if open_file is None:
-        con.execute("DELETE FROM user_lines")
-    else:
-        make(con, "user_lines", """
-            SELECT file, user_hash, sum(lines)::BIGINT AS lines
-            FROM (FROM user_now WHERE file = $file UNION ALL FROM user_lines WHERE file = $file)
-            GROUP BY file, user_hash
-        """, {"file": open_file})  # fmt: skip
+def _limit_users(con: duckdb.DuckDBPyConnection, open_file: int | None) -> None:
+    """Make `over_limit`, and remember the lines per user of a file that goes on (INB-36)."""
+    con.execute("INSERT INTO user_lines BY NAME " + sql(__file__, "user_lines.sql"))
+    # Nobody has more lines than the most of each slice together: mostly there is nobody to look for.
+    most = one(con, "SELECT coalesce(sum(lines), 0) FROM (SELECT max(lines) AS lines FROM user_lines GROUP BY slice)")
+    nobody = "SELECT rec FROM record LIMIT 0"
+    make(con, "over_limit", sql(__file__, "over_limit.sql") if most > LINES_PER_USER else nobody)
+    con.execute("DELETE FROM user_lines WHERE file IS DISTINCT FROM $file", {"file": open_file})
 
 
 def _first_id_types(con: duckdb.DuckDBPyConnection) -> None:

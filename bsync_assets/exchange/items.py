@@ -25,21 +25,23 @@ _PRIME = np.uint64(0x100000001B3), np.uint64(0x9E3779B97F4A7C15)
 Numbers = NDArray[np.int32]
 Offsets = NDArray[np.int64]
 Octets = NDArray[np.uint8]
+Words = NDArray[np.uint64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass
 class Texts:
     """Distinct texts by number, in the order in which they came, and a hash table that finds them.
 
-    A slot is two words: 64 bits of hash, then 32 more and the number; 0 and 0 is free. Texts are told apart by 96 bits of hash under
-    a secret key, so that nobody can make two that fall together; by chance two of 2 million do so once in 10^16 deliveries.
+    A slot is two words: 64 bits of hash, then 32 more and the number; 0 and 0 is free. Texts are told apart by 96 bits of hash
+    under a secret key, so that nobody can make two that fall together; by chance two of 2 million do once in 10^16 deliveries.
     """
 
     count: int = 0
-    key: NDArray[np.uint64] = field(default_factory=lambda: np.array([secrets.randbits(64) for _ in range(2)], np.uint64))
+    key: Words = field(default_factory=lambda: np.array([secrets.randbits(64) for _ in range(2)], np.uint64))
     octets: Octets = field(default_factory=lambda: np.zeros(1 << 16, np.uint8))
     start: Offsets = field(default_factory=lambda: np.zeros((1 << 12) + 1, np.int64))
-    slots: NDArray[np.uint64] = field(default_factory=lambda: np.zeros((1 << 13, 2), np.uint64))
+    slots: Words = field(default_factory=lambda: np.zeros((1 << 13, 2), np.uint64))
 
     def since(self, number: int) -> pa.LargeStringArray:
         """The texts from this number on."""
@@ -83,9 +85,9 @@ class Tokens:
 def cut_lines(lines: pa.RecordBatch, columns: NDArray[np.int64], texts: Texts) -> tuple[pa.RecordBatch, Numbers]:
     """Cut lines (as `numbered_lines` yields them) into head and items; `columns` = how many stand before the payload of each.
 
-    Answers the lines with `head`, which is the whole line where the TABs are too few or too many, `tabs`, `unbalanced` (a quote of
-    the payload is not closed, INB-55), and how many `items` each has; and the numbers of the items, whose texts are added to
-    `texts`. Items are without the blanks around them; a comma inside quotes is data. A line with a flaw has none. INB-50 to INB-55.
+    Answers the lines with `head`, which is the whole line where there is no payload, `tabs`, `unbalanced` (a quote of the payload
+    is not closed), and how many `items` each has; and the numbers of the items, whose texts are added to `texts`. Items are
+    without the blanks around them; a comma inside quotes is data. A line with a flaw or too many TABs has none. INB-50 to INB-55.
     """
     text = lines["text"]
     start = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
@@ -109,7 +111,7 @@ def cut_lines(lines: pa.RecordBatch, columns: NDArray[np.int64], texts: Texts) -
 
 
 def joined(cut: Sequence[tuple[pa.RecordBatch, Numbers]], texts: Texts, known: int) -> tuple[pa.Table, Tokens]:
-    """The lines of a slice with their number `rec`, and their tokens, if they were cut; texts below `known` are of slices before."""
+    """The lines of a slice with their number `rec`, and their tokens if they were cut. Texts below `known` are of slices before."""
     table = pa.Table.from_batches([lines for lines, _ in cut])
     rec = np.arange(len(table), dtype=np.int32)
     numbers = np.concatenate([numbers for _, numbers in cut])
@@ -131,9 +133,24 @@ def tokens_among(tokens: Tokens, items: NDArray[Any]) -> pa.Table:
     return pa.table({"rec": tokens.rec[chosen], "item": tokens.item[chosen]})
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _cut(octets, start, columns, is_sound, tabs, unbalanced, items, head, head_start, numbers,
-         known, known_start, slots, count, key):  # type: ignore[no-untyped-def]  # fmt: skip
+@njit(cache=True, nogil=True)
+def _cut(
+    octets: Octets,
+    start: Offsets,
+    columns: Offsets,
+    is_sound: Flags,
+    tabs: Numbers,
+    unbalanced: Flags,
+    items: Numbers,
+    head: Octets,
+    head_start: Offsets,
+    numbers: Numbers,
+    known: Octets,
+    known_start: Offsets,
+    slots: Words,
+    count: int,
+    key: Words,
+) -> tuple[int, int]:
     """Fill the arrays from `tabs` to `slots`; answers how many items there are, and how many texts are known then."""
     found = 0
     head_end = 0
@@ -200,8 +217,8 @@ def _cut(octets, start, columns, is_sound, tabs, unbalanced, items, head, head_s
     return found, count
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _move(entered, slots):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _move(entered: Words, slots: Words) -> None:
     """Enter all texts of one hash table into another, larger one."""
     mask = np.uint64(len(slots) - 1)
     for old in range(len(entered)):

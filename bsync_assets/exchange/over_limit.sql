@@ -1,14 +1,14 @@
 -- Records after the 200th of one user ID in one physical file (INB-36), in file order. Grain: one row per record.
--- `user_lines(file, user_hash, lines)` holds what earlier slices of a file that is read in several had, `user_now` this one's.
+-- `user_lines(file, user_hash, lines, slice)` holds this slice, the last one, and earlier ones of a file that is read in several.
 WITH
 crowded AS (
     SELECT
-        user_now.file,
-        user_now.user_hash,
-        coalesce(user_lines.lines, 0) AS earlier
-    FROM user_now
-    LEFT JOIN user_lines ON user_lines.file = user_now.file AND user_lines.user_hash = user_now.user_hash
-    WHERE user_now.lines + coalesce(user_lines.lines, 0) > 200
+        file,
+        user_hash,
+        coalesce(sum(lines) FILTER (slice < (SELECT max(slice) FROM user_lines)), 0) AS earlier
+    FROM user_lines
+    GROUP BY file, user_hash
+    HAVING sum(lines) > 200
 ),
 
 numbered AS (

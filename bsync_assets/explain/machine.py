@@ -238,7 +238,7 @@ def _judge_data_lines(con: duckdb.DuckDBPyConnection, lines: pa.RecordBatch, con
     texts = Texts()
     table, tokens = joined([cut_lines(lines, columns[lines["file"].to_numpy()], texts)], texts, 0)
     con.register("line", table)
-    data_lines.parse_slice(con, Slice(tokens))
+    data_lines.parse_slice(con, Slice(tokens, len(table)))
     data_lines.make_all_tokens(con, tokens)
     return sql(data_lines.__file__, "normal_data_lines.sql")
 

@@ -123,14 +123,8 @@ def validate(
         )
         judge = _judge_data if is_data else _judge_sync
         done = 0
-        for last in judge(
-            con,
-            catalog,
-            name,
-            ToRead(0, file, name.compression, key, HEAD_COLUMNS.get(name.format or "", 0)),
-            verdict,
-            every_line,
-        ):
+        source = ToRead(0, file, name.compression, key, HEAD_COLUMNS.get(name.format or "", 0))
+        for last in judge(con, catalog, name, source, verdict, every_line):
             if done:
                 on_progress(done / contents.lines)
             _hand_over(con, done, every_line, on_lines)

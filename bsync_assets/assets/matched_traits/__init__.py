@@ -1,7 +1,7 @@
 """Stage `matched_traits`: lines of data files -> records, whose they are, and which traits they ask for.
 
 Nothing here depends on what profiles held before; that is the next stage's. A slice of lines passes through temp tables:
-`line` -> `verdict`, `item` (exchange) -> `satisfied` (rules) -> `effect` -> `signal` -> `hit` -> `operation` -> `outcome`.
+`line` -> `verdict`, `item` (exchange) -> `satisfied` (rules) -> `effect` -> `asked` -> `operation` -> `outcome`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from bsync_assets.assets.inbound_files import to_read
+from bsync_assets.assets.matched_traits.asked import ask
 from bsync_assets.assets.slices import read_slices
 from bsync_assets.catalog.models import Catalog, Trait
 from bsync_assets.exchange import data_lines
@@ -215,10 +216,7 @@ def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, given: data_lines.
     con.execute("INSERT INTO effect BY NAME " + sql(__file__, "effects.sql"), {"first": known})
     make(con, "resolved", sql(__file__, "resolved.sql"))
     make(con, "countable", sql(__file__, "countable.sql"))
-    data_lines.make_tokens(con, "meaningful", given.tokens, "SELECT item FROM effect")
-    make(con, "signal", sql(__file__, "signals.sql"))
-    con.unregister("meaningful")
-    make(con, "hit", sql(__file__, "hits.sql"))
+    ask(con, given)
     make(con, "signature", sql(__file__, "signatures.sql"))
     _judge_signatures(con, rules)
     make(con, "operation", sql(__file__, "operations.sql"))

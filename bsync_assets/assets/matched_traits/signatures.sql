@@ -1,31 +1,23 @@
 -- Per record and trait whose rule needs more than one term: which terms hold. Only where an anchor of the rule is satisfied,
 -- since without one it cannot hold; so a term that thousands of rules share costs nothing where they have no anchor.
 WITH
-anchored AS MATERIALIZED (
-    SELECT DISTINCT
-        rec,
-        trait_id
-    FROM hit
-    WHERE effect = 'anchor' AND is_sound
-),
-
-signals AS MATERIALIZED (
+anchored AS (
     SELECT
-        anchored.rec,
-        anchored.trait_id,
-        signal.item,
-        signal.context
-    FROM anchored
-    INNER JOIN signal ON signal.rec = anchored.rec
-    WHERE signal.item IN (SELECT item FROM effect WHERE effect = 'term')
+        asked.rec,
+        asked.trait_id,
+        countable.context
+    FROM asked
+    INNER JOIN countable ON countable.rec = asked.rec
+    WHERE asked.effect = 'anchor'
 )
 
 SELECT
-    signals.rec,
-    signals.trait_id,
+    anchored.rec,
+    anchored.trait_id,
     list(DISTINCT effect.term ORDER BY effect.term) AS terms
-FROM signals
+FROM anchored
+INNER JOIN anchored_token AS token ON token.rec = anchored.rec
 INNER JOIN effect
-    ON effect.item = signals.item AND effect.trait_id = signals.trait_id AND effect.context = signals.context
+    ON effect.item = token.item AND effect.trait_id = anchored.trait_id AND effect.context = anchored.context
 WHERE effect.effect = 'term'
-GROUP BY signals.rec, signals.trait_id;
+GROUP BY anchored.rec, anchored.trait_id;

@@ -20,31 +20,25 @@ lines AS (
     GROUP BY outcome.file
 ),
 
-signals AS (
+counted AS (
     SELECT
-        file,
-        sum(items)::BIGINT AS total_signals
+        countable.file,
+        sum(countable.items)::BIGINT AS total_signals,
+        sum(countable.items - signals.used)::BIGINT AS total_unused_signals
     FROM countable
-    GROUP BY file
-),
-
--- A signal is used when it satisfies a comparison of the target, even if the rule as a whole fails, or names a trait (INB-84).
-used AS (
-    SELECT
-        file,
-        count(*) AS used_signals
-    FROM signal
-    WHERE (item, context) IN (SELECT (item, context) FROM effect WHERE effect <> 'failed')
-    GROUP BY file
+    INNER JOIN signals ON signals.rec = countable.rec
+    GROUP BY countable.file
 ),
 
 failed AS (
     SELECT
-        file,
+        countable.file,
         count(*) AS traits_failed_validation,
-        count(DISTINCT rec) AS records_with_failed_traits
-    FROM (SELECT DISTINCT file, rec, trait_id FROM hit WHERE effect = 'failed') AS named
-    GROUP BY file
+        count(DISTINCT asked.rec) AS records_with_failed_traits
+    FROM asked
+    INNER JOIN countable ON countable.rec = asked.rec
+    WHERE asked.effect = 'failed'
+    GROUP BY countable.file
 ),
 
 realized AS (
@@ -59,13 +53,12 @@ realized AS (
 
 SELECT
     lines.*,
-    coalesce(signals.total_signals, 0) AS total_signals,
-    coalesce(signals.total_signals, 0) - coalesce(used.used_signals, 0) AS total_unused_signals,
+    coalesce(counted.total_signals, 0) AS total_signals,
+    coalesce(counted.total_unused_signals, 0) AS total_unused_signals,
     coalesce(realized.total_realized_traits, 0) AS total_realized_traits,
     coalesce(failed.traits_failed_validation, 0) AS traits_failed_validation,
     coalesce(failed.records_with_failed_traits, 0) AS records_with_failed_traits
 FROM lines
-LEFT JOIN signals ON signals.file = lines.file
-LEFT JOIN used ON used.file = lines.file
+LEFT JOIN counted ON counted.file = lines.file
 LEFT JOIN failed ON failed.file = lines.file
 LEFT JOIN realized ON realized.file = lines.file;
