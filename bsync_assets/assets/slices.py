@@ -67,7 +67,7 @@ def _read(files: Sequence[ToRead], slice_bytes: int) -> Iterator[tuple[pa.Table,
     held = 0
     for position, source in enumerate(files):
         for batch in numbered_lines(unpacked(source.path, source.compression, source.key)):
-            if held > slice_bytes:
+            if held > (slice_bytes if known else slice_bytes // 4):  # the engine waits for the first one
                 goes_on = cut[-1][0]["file"][0].as_py() == source.file
                 table, tokens = joined(cut, texts, known)
                 yield table, Slice(tokens, len(table), source.file if goes_on else None)

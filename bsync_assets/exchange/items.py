@@ -111,7 +111,7 @@ def cut_lines(lines: pa.RecordBatch, columns: NDArray[np.int64], texts: Texts) -
 
 
 def joined(cut: Sequence[tuple[pa.RecordBatch, Numbers]], texts: Texts, known: int) -> tuple[pa.Table, Tokens]:
-    """The lines of a slice with their number `rec`, and their tokens if they were cut. Texts below `known` are of slices before."""
+    """The lines of a slice with their number `rec`, and their tokens if they were cut. Texts below `known` are not new."""
     table = pa.Table.from_batches([lines for lines, _ in cut])
     rec = np.arange(len(table), dtype=np.int32)
     numbers = np.concatenate([numbers for _, numbers in cut])

@@ -162,12 +162,12 @@ def append(con: duckdb.DuckDBPyConnection, table: str, rows: str) -> None:
         con.execute("INSERT INTO " + _LAKE + table + " BY NAME FROM " + rows)
 
 
-def state_as_of(table: str, only: str | None = None, change_sets: int = 2) -> str:
+def state_as_of(table: str, only: str | None = None, change_sets: int = 2, *, has_base: bool = True) -> str:
     """SELECT of a state at the end of the day `$day`: the newest base not after it, and the changes since.
 
     `only` names a temp table (dpid, id): the rows of these profiles alone, found before anything is folded.
     `change_sets`: how many days have changes since that base. With one, no key has to be looked for twice; with none, the base
-    is all there is.
+    is all there is; without a base, the changes are.
     """
     declared = BY_NAME[table]
     columns, key = ", ".join(declared.column_names), ", ".join(declared.key)
@@ -183,11 +183,12 @@ def state_as_of(table: str, only: str | None = None, change_sets: int = 2) -> st
         )"""
     if change_sets == 0:
         return f"{start} SELECT {columns} {base}"
+    changes = f"SELECT {columns}, change FROM {_LAKE}{declared.changes}{among} WHERE day <= $day"
+    if not has_base:
+        return f"SELECT {columns} FROM ({changes} {newest}) AS latest WHERE change <> 'removed'"
     return f"""{start},
         latest AS (
-            SELECT {columns}, change
-            FROM {_LAKE}{declared.changes}{among}
-            WHERE day <= $day AND day > (SELECT as_of FROM start)
+            {changes} AND day > (SELECT as_of FROM start)
             {newest}
         )
         SELECT {columns}
@@ -200,11 +201,10 @@ def state_as_of(table: str, only: str | None = None, change_sets: int = 2) -> st
 
 def view_as_of(con: duckdb.DuckDBPyConnection, view: str, table: str, day: date, only: str | None = None) -> None:
     """Create or replace the temp view `view` of the state `table` at the end of `day`, for states too large to be copied."""
-    since = "SELECT count(DISTINCT day) FROM " + _LAKE + BY_NAME[table].changes + " WHERE day <= $day AND day > coalesce("
-    change_sets = one(
-        con, since + "(SELECT max(as_of) FROM " + _LAKE + table + "_base WHERE as_of <= $day), '0001-01-01')", {"day": day}
-    )
-    select = state_as_of(table, only, change_sets).replace("$day", f"DATE '{day.isoformat()}'")
+    base = one(con, "SELECT max(as_of) FROM " + _LAKE + table + "_base WHERE as_of <= $day", {"day": day})
+    since = "SELECT count(DISTINCT day) FROM " + _LAKE + BY_NAME[table].changes + " WHERE day <= $day AND day > $base"
+    change_sets = one(con, since, {"day": day, "base": base or date.min})
+    select = state_as_of(table, only, change_sets, has_base=base is not None).replace("$day", f"DATE '{day.isoformat()}'")
     con.execute("CREATE OR REPLACE TEMP VIEW " + view + " AS " + select)
 
 
@@ -224,8 +224,8 @@ def commit_changes(con: duckdb.DuckDBPyConnection, table: str, day: date, rows: 
 def rebase_if_due(con: duckdb.DuckDBPyConnection, table: str, day: date) -> bool:
     """Write the state at the end of `day` as a new base when the changes since the last one reach a fifth of it.
 
-    The last two bases are kept, and what was imported. Call it after `commit_changes`, outside its transaction; a lost rebase
-    costs nothing.
+    A single day's changes that no base came before are read as quickly as a base. The last two bases are kept, and what was
+    imported. Call it after `commit_changes`, outside its transaction; a lost rebase costs nothing.
     """
     base, changes = _LAKE + table + "_base", _LAKE + BY_NAME[table].changes
     size, last = con.execute(
@@ -235,13 +235,11 @@ def rebase_if_due(con: duckdb.DuckDBPyConnection, table: str, day: date) -> bool
     pending, days = con.execute(
         f"SELECT count(*), count(DISTINCT day) FROM {changes} WHERE day > $last AND day <= $day", since
     ).fetchone() or (0, 0)
-    if pending == 0 or pending < REBASE_SHARE * size:
+    if pending < REBASE_SHARE * size or (last is None and days < 2):
         return False
     with transaction(con):
-        con.execute(
-            f"INSERT INTO {base} BY NAME SELECT $day::DATE AS as_of, * FROM (" + state_as_of(table, change_sets=days) + ")",
-            {"day": day},
-        )
+        state = state_as_of(table, change_sets=days, has_base=last is not None)
+        con.execute(f"INSERT INTO {base} BY NAME SELECT $day::DATE AS as_of, * FROM (" + state + ")", {"day": day})
         # A base from before the first change set is what was imported: nothing can make it again.
         con.execute(
             f"DELETE FROM {base} WHERE as_of < $last AND as_of >= (SELECT min(day) FROM {changes})", {"last": since["last"]}

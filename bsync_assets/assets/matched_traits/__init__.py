@@ -27,7 +27,7 @@ from bsync_assets.rules.evaluation import load_comparisons, satisfy
 from bsync_assets.rules.expressions import Expression, anchors, any_will_do, holds
 from bsync_assets.rules.trait_rules import Comparison, TraitRule, parse_trait_rule
 from bsync_assets.sqlfiles import make, sql
-from bsync_assets.warehouse.lake import clear_day, fetch_all, replace_day, state_as_of, transaction
+from bsync_assets.warehouse.lake import clear_day, fetch_all, replace_day, state_as_of, transaction, view_as_of
 from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import BY_NAME, Column
 
@@ -74,8 +74,7 @@ def match_records(
     """
     files = data_files(con, catalog, day, partners)
     rules = prepare(con, catalog, files)
-    links = "SELECT * FROM (" + state_as_of("id_links") + ") WHERE dpid IN (SELECT dpid FROM data_file)"
-    make(con, "current_link", links, {"day": day})
+    view_as_of(con, "current_link", "id_links", day)
     make(con, "opted_out", state_as_of("opt_outs"), {"day": day})
     make(con, "known_id", sql(__file__, "known_id.sql"))
     with transaction(con):

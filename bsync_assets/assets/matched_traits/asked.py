@@ -28,8 +28,8 @@ def ask(con: duckdb.DuckDBPyConnection, given: Slice) -> None:
 
     Reads `effect` and `countable(rec, context, is_sound)`, the records whose items count as signals.
 
-    - `asked`: one row per record, trait and kind of effect. Add and remove are one kind, and a removal wins (INB-86, INB-87); only
-      `failed` are of records that are not sound, too.
+    - `asked`: one row per record, trait and kind of effect. Add and remove are one kind, and a removal wins (INB-86, INB-87).
+      Only `failed` are of records that are not sound, too.
     - `anchored_token`: the items that are terms, of records in which a rule of several terms can hold.
     - `signals`: per record how many of its signals are used (INB-84), and whether an item adds or removes a trait by itself.
     """
