@@ -1,10 +1,11 @@
 """kill -9 at random moments, then the same run again: as if nothing had happened.
 
-`BSYNC_KILLS` says how many kills (`make chaos` has hundreds); a workspace takes five of them before its run may finish.
+`BSYNC_KILLS` says how many kills (`make chaos` has hundreds); a workspace takes 13 of them before its run may finish.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import random
@@ -19,8 +20,8 @@ from demo import DAYS, connect, copies, copy_demo, differences, message_ids, tab
 from bsync_assets.runs import run_days
 
 KILLS = int(os.environ.get("BSYNC_KILLS", "25"))
-A_WORKSPACE = 5
-WORKSPACES = [(DAYS[number % 2], number) for number in range(KILLS // A_WORKSPACE)]  # last day of its run, and seed
+A_WORKSPACE = 13
+WORKSPACES = [(DAYS[number % 2], number) for number in range(math.ceil(KILLS / A_WORKSPACE))]  # last day of its run, and seed
 
 # Children of a server that has imported everything start at once, so that all kills hit the run itself.
 processes = multiprocessing.get_context("forkserver")

@@ -152,8 +152,9 @@ def _visit(request: Request) -> Visit:
     for name, value in _COOKIE.findall(request.headers.get("cookie", "")):
         cookies.setdefault(name, value.strip())
     return Visit(
-        datetime.now(UTC).replace(tzinfo=None), cookies.get(UUID_COOKIE), cookies.get(HELD_COOKIE), request.scope["scheme"]
-    )
+        datetime.now(UTC).replace(tzinfo=None), cookies.get(UUID_COOKIE), cookies.get(HELD_COOKIE), request.scope["scheme"],
+        request.headers.get("sec-fetch-storage-access") == "none",
+    )  # fmt: skip
 
 
 def _respond(answer: Answer, callback: str | None, request: Request) -> Response:

@@ -26,7 +26,8 @@ _MOST_HELD = 100  # partners in the cookie, so that it stays small
 
 MESSAGES = {
     100: "Host header missing", 101: "Invalid Experience Cloud ID", 102: "Invalid platform ID", 104: "No valid customer ID",
-    171: "Opt-out", 300: "Invalid customer ID", 301: "Too many customer IDs", 302: "Not a data source of the caller",
+    171: "Opt-out", 172: "Cookies blocked", 300: "Invalid customer ID", 301: "Too many customer IDs",
+    302: "Not a data source of the caller",
     303: "Customer ID is on the deny list", 309: "Customer ID dropped", 310: "Customer ID dropped, too many of one data source",
     311: "Bad encoding", 312: "Invalid device ID", 315: "Consent denied",
 }  # fmt: skip
@@ -64,6 +65,7 @@ class Visit:
     uuid_cookie: str | None = None
     held_cookie: str | None = None
     scheme: str = "http"
+    cookies_blocked: bool = False  # the browser says that it keeps none of ours
 
 
 def decide(call: Call, visit: Visit, known: Knowledge, policy: Policy) -> Answer:
@@ -76,6 +78,8 @@ def decide(call: Call, visit: Visit, known: Knowledge, policy: Policy) -> Answer
     named = ((PLATFORM, device), *((i.namespace, i.value) for i in call.ids))
     if visit.uuid_cookie == OPTED_OUT or any(v is not None and known.is_opted_out(d, v) for d, v in named):  # type: ignore[arg-type]
         return _refused(call, visit, "opted_out", (171,))  # IDS-96, PRV-026
+    if visit.cookies_blocked and visit.uuid_cookie is None and call.uuid is None:
+        return _refused(call, visit, "cookies_blocked", (172,))  # IDS-95
     if call.consent not in ("not_applicable", "evaluate"):
         return _refused(call, visit, call.consent)
     consent = read_consent(call.consent_string) if call.consent == "evaluate" else None

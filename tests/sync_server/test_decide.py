@@ -135,6 +135,19 @@ def test_PRV_026_device_found_by_link_is_opted_out(catalog: Catalog) -> None:
     assert ask(catalog, "/ibs:dpid=4101&dpuuid=p", None, known).outcome == "opted_out"
 
 
+@pytest.mark.parametrize("url", ["/ibs:dpid=4101&dpuuid=u1", "/event?d_rtbd=json&d_cid=4101%01u1&page=home", "/id"])
+def test_IDS_95_cookies_blocked(catalog: Catalog, url: str) -> None:
+    def answer(cookie: str | None) -> Answer:
+        policy = Policy(catalog)
+        visit = Visit(NOW, cookie, scheme="https", cookies_blocked=True)
+        return decide(parse_call(url, resolve=policy.resolve), visit, Memory(), policy)
+
+    blocked = answer(None)
+    assert (blocked.outcome, blocked.errors, blocked.uuid_cookie) == ("cookies_blocked", (172,), None)
+    assert blocked.record.keys() <= {"at", "call", "outcome", "errors"}
+    assert 172 not in answer("1" * 38).errors  # a cookie that was sent is not blocked
+
+
 def test_IDS_121_global_opt_out(catalog: Catalog) -> None:
     answer = ask(catalog, "/demoptout", U[1])
     assert answer.record["opt_outs"] == [(0, U[1], "global")]
