@@ -1,7 +1,7 @@
 """Stage `matched_traits`: lines of data files -> records, whose they are, and which traits they ask for.
 
 Nothing here depends on what profiles held before; that is the next stage's. A slice of lines passes through temp tables:
-`line` -> `verdict`, `item` (exchange) -> `satisfied` (rules) -> `effect` -> `asked` -> `operation` -> `outcome`.
+`line` -> `verdict`, `item` (exchange) -> `satisfied` (rules) -> `effect` -> `resolved` -> `asked` -> `outcome`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import duckdb
 import pyarrow as pa
 
 from bsync_assets.assets.inbound_files import to_read
-from bsync_assets.assets.matched_traits.asked import ask
+from bsync_assets.assets.matched_traits.asked import Rules, ask
 from bsync_assets.assets.slices import read_slices
 from bsync_assets.catalog.models import Catalog, Trait
 from bsync_assets.exchange import data_lines
 from bsync_assets.exchange.namespaces import DEVICE_DPIDS, ECID, PLATFORM, id_form
 from bsync_assets.exchange.reasons import LINE_REASONS
 from bsync_assets.rules.evaluation import load_comparisons, satisfy
-from bsync_assets.rules.expressions import Expression, anchors, any_will_do, holds
+from bsync_assets.rules.expressions import Expression, anchors, any_will_do
 from bsync_assets.rules.trait_rules import Comparison, TraitRule, parse_trait_rule
 from bsync_assets.sqlfiles import make, sql
 from bsync_assets.warehouse.lake import clear_day, fetch_all, replace_day, state_as_of, transaction, view_as_of
@@ -32,9 +32,6 @@ from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import BY_NAME, Column
 
 log = logging.getLogger("bsync.matched_traits")
-
-#: Per trait whose rule needs more than one satisfied term: how its terms combine.
-Rules = dict[int, Expression]
 
 #: How a data file is read; `dpid` is the namespace of its user IDs, `source` the data source that its name gives.
 DATA_FILE = (
@@ -157,7 +154,7 @@ def prepare(con: duckdb.DuckDBPyConnection, catalog: Catalog, files: Iterable[di
 
 
 def _load_rules(con: duckdb.DuckDBPyConnection, catalog: Catalog, targets: set[int]) -> Rules:
-    """Make `trait`, `comparison`, `rule_term` (one row per comparison of a rule) and an empty `fulfilled`. INB-82, TRT-072."""
+    """Make `trait`, `comparison`, `rule_term` (one row per comparison of a rule) and an empty `effect`. INB-82, TRT-072."""
     comparisons: dict[tuple[Comparison, bool], int] = {}
     numbered: list[tuple[Trait, TraitRule, list[int]]] = []
     for trait in catalog.traits.values():
@@ -169,7 +166,7 @@ def _load_rules(con: duckdb.DuckDBPyConnection, catalog: Catalog, targets: set[i
     load_comparisons(con, list(comparisons))
     shared = Counter(number for _, _, numbers in numbered for number in numbers)
     terms: list[tuple[Any, ...]] = []
-    expressions: Rules = {}
+    expressions: dict[int, Expression] = {}
     for trait, rule, numbers in numbered:
         is_simple = any_will_do(rule.expression)
         needed = anchors(rule.expression, [shared[number] for number in numbers]) if not is_simple else set()
@@ -186,9 +183,7 @@ def _load_rules(con: duckdb.DuckDBPyConnection, catalog: Catalog, targets: set[i
     con.execute(
         "CREATE OR REPLACE TEMP TABLE effect (item INTEGER, context INTEGER, effect VARCHAR, trait_id BIGINT, term INTEGER)"
     )
-    con.execute("CREATE OR REPLACE TEMP TABLE fulfilled (trait_id BIGINT, terms INTEGER[])")
-    con.execute("CREATE OR REPLACE TEMP TABLE judged (trait_id BIGINT, terms INTEGER[])")
-    return expressions
+    return Rules(expressions)
 
 
 def _arrow_table(
@@ -202,8 +197,8 @@ def _arrow_table(
 
 
 def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, given: data_lines.Slice) -> None:
-    """From the slice in `line` make `operation` (rec, trait_id, operation) and `outcome` (rec, file, line_no, reason, ...), and
-    add to `slice_figure`. `rules` is what `prepare` answered; `known_id` must be there.
+    """From the slice in `line` make `asked` (rec, trait_id, effect) and `outcome` (rec, file, line_no, reason, ...), and add to
+    `slice_figure`. `rules` is what `prepare` answered; `known_id` must be there.
 
     INB-75 to INB-96, INB-129 to INB-132.
     """
@@ -214,19 +209,7 @@ def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, given: data_lines.
     satisfy(con, known)
     con.execute("INSERT INTO effect BY NAME " + sql(__file__, "effects.sql"), {"first": known})
     make(con, "resolved", sql(__file__, "resolved.sql"))
-    make(con, "countable", sql(__file__, "countable.sql"))
-    ask(con, given)
-    make(con, "signature", sql(__file__, "signatures.sql"))
-    _judge_signatures(con, rules)
-    make(con, "operation", sql(__file__, "operations.sql"))
+    con.execute("CREATE OR REPLACE TEMP VIEW countable AS " + sql(__file__, "countable.sql"))
+    ask(con, rules, given)
     make(con, "outcome", sql(__file__, "outcomes.sql"))
     con.execute("INSERT INTO slice_figure BY NAME " + sql(__file__, "slice_figures.sql"))
-
-
-def _judge_signatures(con: duckdb.DuckDBPyConnection, rules: Rules) -> None:
-    """Judge each combination of satisfied terms that was not seen before; those that fulfil the rule go to `fulfilled`."""
-    new = con.execute("SELECT DISTINCT trait_id, terms FROM signature EXCEPT FROM judged").fetchall()
-    types = {"trait_id": pa.int64(), "terms": pa.list_(pa.int32())}
-    _arrow_table(con, "new_judged", new, types)
-    _arrow_table(con, "new_fulfilled", [(trait, terms) for trait, terms in new if holds(rules[trait], set(terms))], types)
-    con.execute("INSERT INTO judged FROM new_judged; INSERT INTO fulfilled FROM new_fulfilled")

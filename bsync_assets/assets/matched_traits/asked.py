@@ -1,71 +1,92 @@
-"""What the items of each record ask for: the tokens of a slice against the effects of their texts.
+"""What each record asks for: the tokens of a slice against the effects of their texts.
 
 One compiled pass: a record has two dozen items, a large slice ten million, and most of them mean nothing. What an item means is
-decided once per text, in `effects.sql`.
+decided once per text, in `effects.sql`, and a rule of several terms once per combination of satisfied terms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 from numba import njit
-from numpy.typing import NDArray
 
 from bsync_assets.exchange.data_lines import Slice
-from bsync_assets.exchange.items import Flags, Numbers, Offsets
+from bsync_assets.exchange.items import Flags, Numbers, Offsets, Words
+from bsync_assets.rules.expressions import Expression, holds
+from bsync_assets.sqlfiles import sql
 
-#: Effects as numbers. `anchor`: a rule of several terms can hold; `term`: one of its terms holds; `failed`: a foreign trait.
-_EFFECTS = ("add", "remove", "anchor", "failed", "term")
-_ADD, _REMOVE, _ANCHOR, _FAILED, _TERM = range(len(_EFFECTS))
+#: Effects as numbers. `anchor`: a rule of several terms can hold; `failed`: a foreign trait is named.
+_EFFECTS = ("add", "remove", "anchor", "failed", "used")
+_ADD, _REMOVE, _ANCHOR, _FAILED, _USED = range(len(_EFFECTS))
 
 
-def ask(con: duckdb.DuckDBPyConnection, given: Slice) -> None:
-    """Make the temp views `asked(rec, trait_id, effect)`, `anchored_token(rec, item)` and `signals(rec, used, asks)`.
+@dataclass
+class Rules:
+    """Rules that need more than one satisfied term, by trait, and what was found of combinations of their terms."""
+
+    expressions: dict[int, Expression] = field(default_factory=dict)
+    found: dict[tuple[int, ...], bool] = field(default_factory=dict)
+
+    def hold(self, trait: int, satisfied: tuple[int, ...]) -> bool:
+        """Whether the rule of `trait` is true if just these terms are, given as bits of 64-bit words."""
+        key = (trait, *satisfied)
+        if key not in self.found:
+            terms = {64 * i + bit for i, word in enumerate(satisfied) for bit in range(64) if word >> bit & 1}
+            self.found[key] = holds(self.expressions[trait], terms)
+        return self.found[key]
+
+
+def ask(con: duckdb.DuckDBPyConnection, rules: Rules, given: Slice) -> None:
+    """Make the temp views `asked(rec, trait_id, effect)` and `signals(rec, used, asks)`.
 
     Reads `effect` and `countable(rec, context, is_sound)`, the records whose items count as signals.
 
-    - `asked`: one row per record, trait and kind of effect. Add and remove are one kind, and a removal wins (INB-86, INB-87).
-      Only `failed` are of records that are not sound, too.
-    - `anchored_token`: the items that are terms, of records in which a rule of several terms can hold.
-    - `signals`: per record how many of its signals are used (INB-84), and whether an item adds or removes a trait by itself.
+    - `asked`: one row per record and trait to add or to remove, where a removal wins (INB-86, INB-87), of sound records; and one,
+      `failed`, per record and foreign trait that it names.
+    - `signals`: per record how many of its signals are used (INB-84), and whether it adds or removes a trait.
     """
     tokens, records = given.tokens, given.records
     context, is_sound = np.full(records, -1, np.int32), np.zeros(records, np.bool_)
     countable = con.execute("SELECT rec, context, is_sound FROM countable").fetchnumpy()
     context[countable["rec"]], is_sound[countable["rec"]] = countable["context"], countable["is_sound"]
-    effect = con.execute(f"""
-        SELECT DISTINCT item, context, list_position({list(_EFFECTS)}, effect)::INTEGER - 1 AS effect,
-            CASE WHEN effect <> 'term' THEN trait_id END AS trait_id
-        FROM effect ORDER BY item
-    """).fetchnumpy()  # fmt: skip
-    kind = np.asarray(effect["effect"])
-    trait_ids, trait = np.unique(np.ma.filled(effect["trait_id"], -1), return_inverse=True)
-    starts = np.searchsorted(effect["item"], np.arange(tokens.known + len(tokens.new) + 1))
+    effect = con.execute(sql(__file__, "effects_in_order.sql"), {"effects": list(_EFFECTS)}).fetchnumpy()
+    term = con.execute(sql(__file__, "terms_in_order.sql")).fetchnumpy()
+    # Traits as small numbers, in ascending order; terms are sought by item, context and trait.
+    traits = np.unique(np.concatenate([np.ma.filled(effect["trait_id"], -1), np.asarray(term["trait_id"])]))
+    trait = np.searchsorted(traits, np.ma.filled(effect["trait_id"], -1)).astype(np.int32)
+    wanted = np.asarray(term["context"], np.int64) * len(traits) + np.searchsorted(traits, np.asarray(term["trait_id"]))
+    items = np.arange(tokens.known + len(tokens.new) + 1)
+    starts, term_starts = np.searchsorted(effect["item"], items), np.searchsorted(term["item"], items)
     most = int(np.diff(starts)[tokens.item].sum())
-    out: Mapping[str, NDArray[Any]] = {name: np.zeros(most, np.int32) for name in ("rec", "trait", "effect")}
-    used, asks, is_anchored = np.zeros(records, np.int32), np.zeros(records, np.bool_), np.zeros(records, np.bool_)
-    found = _ask(
-        tokens.rec, tokens.item, context, is_sound, starts, np.asarray(effect["context"]), kind, trait.astype(np.int32),
-        np.full((3, len(trait_ids)), -1, np.int32), out["rec"], out["trait"], out["effect"], used, asks, is_anchored,
+    rec, which, what = np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32)
+    words = 1 + int(max(term["term"], default=0)) // 64
+    satisfied, is_named = np.zeros((most, words), np.uint64), np.zeros(most, np.bool_)
+    used, asks = np.zeros(records, np.int32), np.zeros(records, np.bool_)
+    rows = _ask(
+        tokens.rec, tokens.item, context, is_sound, starts, np.asarray(effect["context"]), np.asarray(effect["effect"]), trait,
+        term_starts, wanted, np.asarray(term["term"]), np.full((3, len(traits)), -1, np.int32),
+        rec, which, what, satisfied, is_named, used, asks,
     )  # fmt: skip
-    con.register("asked", pa.table({
-        "rec": out["rec"][:found], "trait_id": trait_ids[out["trait"][:found]],
-        "effect": pa.DictionaryArray.from_arrays(pa.array(out["effect"][:found]), pa.array(_EFFECTS)),
-    }))  # fmt: skip
+    anchored = np.flatnonzero(what[:rows] == _ANCHOR)
+    combinations, number = np.unique(
+        np.column_stack([traits[which[anchored]].astype(np.uint64), satisfied[anchored]]), axis=0, return_inverse=True
+    )
+    holding = np.array([rules.hold(trait, tuple(bits)) for trait, *bits in combinations.tolist()], np.bool_)
+    added = anchored[holding[number.ravel()] & ~is_named[anchored]] if len(anchored) else anchored
+    what[added] = _ADD
+    asks[rec[added]] = True
+    kept = np.flatnonzero(what[:rows] != _ANCHOR)
+    effects = pa.DictionaryArray.from_arrays(pa.array(what[kept]), pa.array(_EFFECTS))
+    con.register("asked", pa.table({"rec": rec[kept], "trait_id": traits[which[kept]], "effect": effects}))
     con.register("signals", pa.table({"rec": np.arange(records, dtype=np.int32), "used": used, "asks": asks}))
-    is_term = np.zeros(len(starts), np.bool_)
-    is_term[effect["item"][kind == _TERM]] = True
-    chosen = np.flatnonzero(is_term[tokens.item] & is_anchored[tokens.rec])
-    con.register("anchored_token", pa.table({"rec": tokens.rec[chosen], "item": tokens.item[chosen]}))
 
 
 @njit(cache=True, nogil=True)
 def _ask(
-    rec: Numbers,
+    token_rec: Numbers,
     item: Numbers,
     context: Numbers,
     is_sound: Flags,
@@ -73,45 +94,69 @@ def _ask(
     effect_context: Numbers,
     effect: Numbers,
     trait: Numbers,
+    term_starts: Offsets,
+    wanted: Offsets,
+    term: Numbers,
     last: Numbers,
-    out_rec: Numbers,
-    out_trait: Numbers,
-    out_effect: Numbers,
+    rec: Numbers,
+    which: Numbers,
+    what: Numbers,
+    satisfied: Words,
+    is_named: Flags,
     used: Numbers,
     asks: Flags,
-    is_anchored: Flags,
 ) -> int:
-    """Fill the arrays from `out_rec` on; answers how many rows there are.
+    """Fill the arrays from `rec` on; answers how many rows there are.
 
-    `last`: per kind of effect and trait, the row in which a record asked for it last.
+    `last`: per kind of effect and trait, the row in which a record asked for it last. `satisfied`: per row with an anchor which
+    terms of its rule hold; `is_named`: whether the record adds or removes the trait anyway.
     """
-    found = 0
-    for token in range(len(rec)):
-        record = rec[token]
-        if context[record] < 0:
+    rows = 0
+    token = 0
+    while token < len(item):
+        record = token_rec[token]
+        first_token, first_row, anchors = token, rows, 0
+        while token < len(item) and token_rec[token] == record:
+            is_used = False
+            if context[record] >= 0:
+                for at in range(starts[item[token]], starts[item[token] + 1]):
+                    meaning = effect[at]
+                    if effect_context[at] != context[record]:
+                        continue
+                    is_used |= meaning != _FAILED
+                    if meaning == _USED or not (is_sound[record] or meaning == _FAILED):
+                        continue
+                    kind = 1 if meaning == _ANCHOR else 2 if meaning == _FAILED else 0
+                    row = last[kind, trait[at]]
+                    if row >= 0 and rec[row] == record:
+                        if meaning == _REMOVE:
+                            what[row] = _REMOVE
+                        continue
+                    last[kind, trait[at]] = rows
+                    rec[rows], which[rows], what[rows] = record, trait[at], meaning
+                    rows += 1
+                    asks[record] |= kind == 0
+                    anchors += kind == 1
+            used[record] += is_used
+            token += 1
+        if anchors == 0:
             continue
-        is_used = False
-        for at in range(starts[item[token]], starts[item[token] + 1]):
-            if effect_context[at] != context[record]:
+        for row in range(first_row, rows):
+            if what[row] != _ANCHOR:
                 continue
-            what = effect[at]
-            is_used |= what != _FAILED
-            if what == _TERM or not (is_sound[record] or what == _FAILED):
-                continue
-            kind = 0 if what == _REMOVE else 1 if what == _ANCHOR else 2 if what == _FAILED else 0
-            row = last[kind, trait[at]]
-            if row >= 0 and out_rec[row] == record:
-                if what == _REMOVE:
-                    out_effect[row] = _REMOVE
-                continue
-            last[kind, trait[at]] = found
-            out_rec[found] = record
-            out_trait[found] = trait[at]
-            out_effect[found] = what
-            found += 1
-            if kind == 0:
-                asks[record] = True
-            elif kind == 1:
-                is_anchored[record] = True
-        used[record] += is_used
-    return found
+            row_named = last[0, which[row]]
+            is_named[row] = row_named >= 0 and rec[row_named] == record
+            sought = np.int64(context[record]) * last.shape[1] + which[row]
+            for each in range(first_token, token):
+                low, end = term_starts[item[each]], term_starts[item[each] + 1]
+                high = end
+                while low < high:
+                    middle = (low + high) // 2
+                    if wanted[middle] < sought:
+                        low = middle + 1
+                    else:
+                        high = middle
+                while low < end and wanted[low] == sought:
+                    satisfied[row, term[low] // 64] |= np.uint64(1) << np.uint64(term[low] % 64)
+                    low += 1
+    return rows

@@ -45,9 +45,9 @@ realized AS (
     SELECT
         outcome.file,
         count(*) AS total_realized_traits
-    FROM operation
-    INNER JOIN outcome ON outcome.rec = operation.rec
-    WHERE outcome.reason IS NULL AND operation.operation = 'add'
+    FROM asked
+    INNER JOIN outcome ON outcome.rec = asked.rec
+    WHERE outcome.reason IS NULL AND asked.effect = 'add'
     GROUP BY outcome.file
 )
 

@@ -3,9 +3,10 @@ SELECT
     data_file.partner,
     data_file.file_id,
     outcome.line_no,
-    operation.trait_id,
-    operation.operation
-FROM operation
-INNER JOIN outcome ON outcome.rec = operation.rec
+    asked.trait_id,
+    asked.effect AS operation
+FROM asked
+INNER JOIN outcome ON outcome.rec = asked.rec
 INNER JOIN data_file ON data_file.file = outcome.file
-WHERE outcome.reason IS NULL OR (outcome.reason = 'no_matching_aam_id' AND data_file.keep_unmatched_days > 0);
+WHERE asked.effect <> 'failed'
+    AND (outcome.reason IS NULL OR (outcome.reason = 'no_matching_aam_id' AND data_file.keep_unmatched_days > 0));

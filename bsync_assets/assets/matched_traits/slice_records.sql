@@ -9,8 +9,4 @@ SELECT
 FROM outcome
 INNER JOIN data_file ON data_file.file = outcome.file
 WHERE outcome.reason IS NULL
-    OR (
-        outcome.reason = 'no_matching_aam_id'
-        AND data_file.keep_unmatched_days > 0
-        AND outcome.rec IN (SELECT rec FROM operation)
-    );
+    OR (outcome.reason = 'no_matching_aam_id' AND data_file.keep_unmatched_days > 0 AND outcome.asks);
