@@ -9,6 +9,7 @@ from typing import Any
 
 from bsync_assets import connect
 from bsync_assets.assets.arrivals import new_arrivals
+from bsync_assets.assets.reports import report_file
 from bsync_assets.assets.worries import find_worries
 from bsync_assets.catalog import Catalog
 from bsync_assets.sqlfiles import one, sql
@@ -19,13 +20,17 @@ SHOWN_DAYS = 7
 
 
 def workspace_status(catalog: Catalog) -> dict[str, Any]:
-    """{"all_right": nothing needs a person, "worries": see `find_worries`, "last_day_run", "days": one row per recent day and
-    partner, "waiting": {"days", "partners"} of files not seen by a run, "unsent": messages with what the mail server said last}.
+    """{"all_right": nothing needs a person, "worries": see `find_worries`, "last_day_run", "report": where the page of that day
+    lies, "days": one row per recent day and partner, "waiting": {"days", "partners"} of files not seen by a run, "unsent": messages
+    with what the mail server said last}.
     """
-    status: dict[str, Any] = {"all_right": True, "worries": [], "last_day_run": None, "days": [], "unsent": []}
+    status: dict[str, Any] = {
+        "all_right": True, "worries": [], "last_day_run": None, "report": None, "days": [], "unsent": [],
+    }  # fmt: skip
     if published_file(catalog.home).exists():
         with connect(catalog.home) as views:
             status["last_day_run"] = one(views, "SELECT max(day) FROM runs")
+            status["report"] = _report(catalog, status["last_day_run"])
             wanted = {"days": SHOWN_DAYS, "partners": list(catalog.partners)}
             status["days"] = fetch_all(views, sql(__file__, "status.sql"), wanted)
             status["unsent"] = fetch_all(
@@ -37,6 +42,10 @@ def workspace_status(catalog: Catalog) -> dict[str, Any]:
             status["all_right"] = all(worry["level"] != "act" for worry in status["worries"])
     status["waiting"] = _waiting(catalog, status["last_day_run"])
     return status
+
+
+def _report(catalog: Catalog, day: date | None) -> str | None:
+    return str(report_file(catalog.home, day)) if day and report_file(catalog.home, day).exists() else None
 
 
 def _waiting(catalog: Catalog, last: date | None) -> dict[str, list[Any]]:

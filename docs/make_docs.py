@@ -17,7 +17,7 @@ import dagster as dg
 from bsync_assets.assets.graph import build_defs
 from bsync_assets.exchange.reasons import DATA_COUNTERS, FILE_REASONS, LINE_REASONS, SYNC_COUNTERS, Counter
 from bsync_assets.mail.document import schema_text
-from bsync_assets.warehouse.tables import TABLES, Table
+from bsync_assets.warehouse.tables import TABLES, VIEWS, Table
 
 DOCS = Path(__file__).parent
 HOW = "*Written by `make docs` from {}; not to be edited by hand.*"
@@ -40,8 +40,8 @@ def tables() -> str:
     """Every published table: its columns and its grain."""
     lines = ["# Tables", "", HOW.format("`bsync_assets/warehouse/tables.py`"), ""]
     lines += ["The same texts are in the database: `DESCRIBE`, `duckdb_views()` and `duckdb_columns()` show them.", ""]
-    lines += [f"- [{table.name}](#{table.name}): {table.comment}" for table in TABLES]
-    for table in TABLES:
+    lines += [f"- [{table.name}](#{table.name}): {table.comment}" for table in (*TABLES, *VIEWS)]
+    for table in (*TABLES, *VIEWS):
         lines += ["", f"## {table.name}", "", table.comment, f"One row per {', '.join(f'`{key}`' for key in table.key)}."]
         lines += [views(table)] if views(table) else []
         columns = [[f"`{column.name}`", column.type.lower(), column.comment] for column in table.columns]

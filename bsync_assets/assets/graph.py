@@ -31,13 +31,14 @@ from bsync_assets.assets.oversight import check, check_specs, failed_runs
 from bsync_assets.assets.profile_traits import apply_records
 from bsync_assets.assets.receipt_mail import send_due
 from bsync_assets.assets.receipts import issue_receipts
+from bsync_assets.assets.reports import report_file, write_report
 from bsync_assets.assets.resources import LakeResource
 from bsync_assets.assets.segment_members import judge_segments
 from bsync_assets.catalog.models import Catalog, Partner
 from bsync_assets.warehouse.lake import append, transaction
 from bsync_assets.warehouse.publish import last_day_run, publish, published_file
 from bsync_assets.warehouse.rows import rows_table
-from bsync_assets.warehouse.tables import BY_NAME
+from bsync_assets.warehouse.tables import BY_NAME, VIEWS
 from bsync_assets.workspace import open_catalog
 
 progress = logging.getLogger("bsync.progress")
@@ -45,6 +46,7 @@ progress = logging.getLogger("bsync.progress")
 #: What may be over in a moment: the disk, the network. Bad data never raises, and a fault of ours stays one.
 MACHINE_FAULTS = (OSError, duckdb.IOException)
 RETRY_SECONDS = 10
+_TABLES_AND_VIEWS = BY_NAME | {view.name: view for view in VIEWS}
 
 #: What one stage did on one day: per asset, figures for its metadata.
 Figures = Mapping[dg.AssetKey, Mapping[str, Any]]
@@ -149,7 +151,10 @@ def stages(catalog: Catalog) -> list[dg.AssetsDefinition]:
             "receipts",
             "One receipt per batch, source and target, and per ID-sync file.",
             lambda partner: [dg.AssetKey([partner, "matched_traits"]), dg.AssetKey("profile_traits")],
-            lambda con, catalog, now: issue_receipts(con, catalog, now.day, now.partners, now.run_id, now.started),
+            lambda con, catalog, now: {
+                partner: {**figures, "report": _path(report_file(catalog.home, now.day))}
+                for partner, figures in issue_receipts(con, catalog, now.day, now.partners, now.run_id, now.started).items()
+            },
         ),
         make.single(
             "receipt_mail",
@@ -169,12 +174,13 @@ def stages(catalog: Catalog) -> list[dg.AssetsDefinition]:
         make.single(
             "published",
             "publish",
-            "The last step: `lake/bsync.duckdb`, the views that analysts query, moved into place.",
+            "`lake/bsync.duckdb`, the views that analysts query, moved into place.",
             [dg.AssetKey("receipt_mail"), dg.AssetKey("segment_members"), *destination_keys(catalog)],
             _finish,
             table="runs",
             once=True,
         ),
+        make.reports(),
     ]
 
 
@@ -190,7 +196,11 @@ def _finish(con: duckdb.DuckDBPyConnection, catalog: Catalog, now: Now) -> dict[
     """Publish; when a day was closed, end retention periods before (PRV-04D)."""
     went = end_retention(con, catalog, now.day) if now.day < datetime.now(UTC).date() else {}
     ended = {"ended": sum(went.values()), "what ended": dg.MetadataValue.json(went)} if went else {}
-    return {"views": publish(con, catalog.home), "file": dg.MetadataValue.path(str(published_file(catalog.home))), **ended}
+    return {"views": publish(con, catalog.home), "file": _path(published_file(catalog.home)), **ended}
+
+
+def _path(file: Path) -> dg.PathMetadataValue:
+    return dg.MetadataValue.path(str(file))
 
 
 class _Maker:
@@ -229,7 +239,7 @@ class _Maker:
             self._spec(
                 dg.AssetKey([partner.name, name]), group, description, deps(partner.name), table or name, _owners(partner)
             ).replace_attributes(tags={"partner": partner.name})
-            for partner in self.catalog.partners.values()
+            for _, partner in sorted(self.catalog.partners.items())
         ]
 
         def of_partners(con: duckdb.DuckDBPyConnection, catalog: Catalog, now: Now) -> Figures:
@@ -258,10 +268,33 @@ class _Maker:
 
         return [self._step(name, specs, to_destinations, name)] if specs else []
 
+    def reports(self) -> dg.AssetsDefinition:
+        """What people look at, over the published views: the reports that are views, and the page of the day. One step."""
+        specs = [
+            self._spec(dg.AssetKey(name), "reports", text, [dg.AssetKey("published")], name, ["team:operations"])
+            for name, text in _REPORTS.items()
+        ]
+        page = dg.AssetSpec(
+            "day_report",
+            deps=[dg.AssetKey(name) for name in _REPORTS],
+            group_name="reports",
+            description="`lake/reports/<day>.html`: the exchange at a glance, and what to do next.",
+            owners=["team:operations"],
+            kinds={"html"},
+        )
+
+        def report(con: duckdb.DuckDBPyConnection, catalog: Catalog, now: Now) -> Figures:
+            figures, file = write_report(catalog, now.day), report_file(catalog.home, now.day)
+            return {dg.AssetKey(name): {"dagster/row_count": figures.pop(name)} for name in _REPORTS} | {
+                page.key: {**figures, "report": _path(file), "open": dg.MetadataValue.url(file.as_uri())}
+            }
+
+        return self._step("day_report", [*specs, page], report, None)
+
     def _spec(
         self, key: dg.AssetKey, group: str, description: str, deps: Sequence[dg.AssetKey], table: str, owners: Sequence[str]
     ) -> dg.AssetSpec:
-        columns = [dg.TableColumn(c.name, c.type, description=c.comment) for c in BY_NAME[table].columns]
+        columns = [dg.TableColumn(c.name, c.type, description=c.comment) for c in _TABLES_AND_VIEWS[table].columns]
         return dg.AssetSpec(
             key,
             deps=deps,
@@ -272,7 +305,9 @@ class _Maker:
             metadata={"dagster/table_name": f"bsync.main.{table}", "dagster/column_schema": dg.TableSchema(columns)},
         )
 
-    def _step(self, name: str, specs: Sequence[dg.AssetSpec], work: Work, table: str, once: bool = False) -> dg.AssetsDefinition:
+    def _step(
+        self, name: str, specs: Sequence[dg.AssetSpec], work: Work, table: str | None, once: bool = False
+    ) -> dg.AssetsDefinition:
         catalog = self.catalog
 
         @dg.multi_asset(
@@ -288,7 +323,7 @@ class _Maker:
             context: dg.AssetExecutionContext, lake: LakeResource
         ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
             started = datetime.fromtimestamp(context.instance.get_run_stats(context.run.run_id).start_time or time.time(), UTC)
-            keys = sorted(context.selected_asset_keys)
+            keys = [spec.key for spec in specs if spec.key in context.selected_asset_keys]
             days = [date.fromisoformat(day) for day in context.partition_keys]
             done: list[tuple[date, Figures]] = []
             try:
@@ -298,7 +333,9 @@ class _Maker:
                     with lake.get_connection() as con:
                         if name == "published":
                             _note_days(con, catalog, days, now)
-                        figures = _with_row_counts(con, table, day, work(con, catalog, now))
+                        figures = work(con, catalog, now)
+                        if table is not None:
+                            figures = _with_row_counts(con, table, day, figures)
                     _report(context, name, day, figures, time.monotonic() - began)
                     done.append((day, figures))
             except BaseException as fault:
@@ -436,9 +473,16 @@ def test_files(catalog: Catalog) -> dg.SensorDefinition:
     return sensor
 
 
+#: Reports that are views over what other stages wrote.
+_REPORTS = {
+    "onboarding_status": "What became of every file, and how much of it is a success.",
+    "unused_signals": "Pairs that no rule used, and which rule nearly did.",
+    "match_rates": "How well the IDs of each source matched, and how that compares with the four weeks before.",
+}
 #: Stages of the whole account, without deliveries: those wait until the day is over.
 SHARED_STAGES = (
     "id_sync_events", "id_sync_files", "id_links", "profile_traits", "segment_members", "receipt_mail", "published",
+    *_REPORTS, "day_report",
 )  # fmt: skip
 
 

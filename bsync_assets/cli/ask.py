@@ -59,6 +59,8 @@ def _show_status(found: Mapping[str, Any]) -> None:
     if waiting["days"]:
         span = f"{waiting['days'][0]} to {waiting['days'][-1]}" if len(waiting["days"]) > 1 else str(waiting["days"][0])
         print(f"waiting for a run: files of {', '.join(waiting['partners'])}, {span}")
+    if found["report"]:
+        print(f"the day on one page: {found['report']}")
 
 
 @app.command()

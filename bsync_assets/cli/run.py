@@ -42,16 +42,19 @@ def run(
 @app.command()
 def demo() -> None:
     """Run the shipped days in data/ afresh, show the receipts, where everything is, and what to try next."""
+    from bsync_assets.assets.reports import report_file
     from bsync_assets.demo import demo_days, run_demo
 
     home = open_workspace().home
     with showing_progress():
         run_demo(home)
-    _show_receipts(home, *demo_days(home))
+    first, last = demo_days(home)
+    _show_receipts(home, first, last)
     started = "python -m bsync_assets.cli" if sys.argv[0].endswith("__main__.py") else sys.argv[0]
     me = "bsync" if shutil.which("bsync") else started
     console().print(
-        f"\nMails are in [bold]{home / 'mail'}[/], the lake is in [bold]{home / 'lake'}[/]. What to try next:\n\n"
+        f"\nMails are in [bold]{home / 'mail'}[/], the lake is in [bold]{home / 'lake'}[/], and the page about the last day is\n"
+        f"[bold]{report_file(home, last)}[/]. What to try next:\n\n"
         f'  {me} sql "SELECT reason, count(*) FROM rejected_lines GROUP BY reason ORDER BY 2 DESC"\n'
         f"  {me} explain line $'card-100042\\td_sid=10101,HIKE,dept=\"camping\"'\n"
         f"  {me} ui                  the lineage graph in Dagster, on http://127.0.0.1:3000",

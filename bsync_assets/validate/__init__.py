@@ -198,7 +198,7 @@ def _judge_data(
         _note_hints(con, "data_hints.sql", verdict)
         yield _last_line(con)
     (figures,) = fetch_all(con, "SELECT sum(COLUMNS(* EXCLUDE (file)))::BIGINT FROM slice_figure")
-    verdict.counters = dict.fromkeys((counter.name for counter in DATA_COUNTERS), 0) | figures
+    verdict.counters = {counter.name: figures.get(counter.name, 0) for counter in DATA_COUNTERS}
     verdict.counters["total_devices"] = one(con, "SELECT count(DISTINCT hash) FROM device_seen")
     if not knows_traits:  # without traits nothing can be realized: what gets that far is unmatched
         verdict.counters["no_matching_aam_id"] += verdict.counters["no_trait_realized"]

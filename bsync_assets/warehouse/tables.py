@@ -269,8 +269,26 @@ TABLES: tuple[Table, ...] = (
         """)
         + _counters(
             tuple(c for c in DATA_COUNTERS if c.name not in ("total_devices", "total_removed_traits", "dropped_inactive"))
-        ),
+        )
+        + _columns("stored_unused_signals BIGINT: unused signals of stored records alone (INB-129)"),
         ("day", "partner", "file", "batch"),
+    ),
+    Table(
+        "unused_signals",
+        "daily",
+        "Pairs of data files that no rule used, sent a hundred times and more on a day; kept for 45 days (INB-147).",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            target BIGINT: data source whose rules were asked
+            key VARCHAR: key of the signal; ic for a bare value
+            value VARCHAR: its value; 1 when it was empty
+            hits BIGINT: how often it was sent; on days of more than 160 MB up to 9 less for each 160 MB
+            trait_id BIGINT: the trait whose rule would use it after a small change; null when there is none
+            change VARCHAR: what differs from that rule: case, value (blanks, punctuation), key, operator (one word of several)
+            users BIGINT: matched users that sent it, whom the changed rule would reach
+        """),
+        ("day", "partner", "target", "key", "value"),
     ),
     Table(
         "profile_figures",
@@ -684,6 +702,69 @@ VIEWS: tuple[Table, ...] = (
             is_missing BOOLEAN: whether that day is over and closed, and nothing came
         """),
         ("partner",),
+    ),
+    Table(
+        "onboarding_status",
+        "view",
+        "What became of every file, as of the day it came in (INB-141): records kept for a later link count as unmatched.",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            file VARCHAR: key of the file
+            {_BATCH}
+            family VARCHAR: data or id_sync; null when the name was refused
+            dpid BIGINT: data source of the user IDs (data) or of the first column (sync)
+            target BIGINT: data source whose traits a data file may change
+            status VARCHAR: accepted, refused, duplicate, held or retracted
+            reject_reason VARCHAR: code of the refusal
+            records_received BIGINT: non-blank lines
+            records_processed BIGINT: received less lines over a limit
+            stored_records BIGINT: success: records that changed something
+            format_errors BIGINT: failure: lines that break the grammar
+            invalid_aam_id BIGINT: failure: user ID is not a platform ID
+            invalid_device_id BIGINT: failure: user ID is no ID of its device namespace
+            no_trait_realized BIGINT: failure: records that add and remove no valid trait
+            no_matching_aam_id BIGINT: neither: IDs without a link to a device
+            opted_out BIGINT: neither: the user or all its devices opted out
+            percent_success DOUBLE: 100 * stored / received; 0 if nothing was received (INB-142)
+            total_unused_signals BIGINT: unused signals of stored records (INB-129)
+            total_realized_traits BIGINT: traits added, per record
+        """),
+        ("day", "partner", "file", "batch", "status"),
+    ),
+    Table(
+        "match_rates",
+        "view",
+        "How well the IDs of each source matched on the day its files came in, and how that compares with the four weeks before.",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            dpid BIGINT: data source of the user IDs
+            records BIGINT: records whose ID is well formed and not opted out
+            matched BIGINT: those whose ID belongs to a profile
+            match_rate DOUBLE: 100 * matched / records; null without records
+            days_known INTEGER: days of the 28 before that have a rate
+            usual_rate DOUBLE: median rate of those days; null without any
+            trend DOUBLE: match_rate less usual_rate, in percentage points
+            usual_records BIGINT: median of their records
+        """),
+        ("day", "partner", "dpid"),
+    ),
+    Table(
+        "error_samples",
+        "view",
+        "The first ten lines of each file and kind of error of the last 14 days, IDs and values masked (INB-143 to INB-145).",
+        _columns(f"""
+            {_DAY}
+            {_PARTNER}
+            file VARCHAR: key of the file
+            line_no BIGINT: physical line, from 1
+            reason VARCHAR: reason code
+            sample VARCHAR: the line with IDs and values masked
+            dpid BIGINT: data source of the user IDs
+            expected VARCHAR: what an ID of that device namespace looks like, where one was invalid
+        """),
+        ("day", "file", "line_no"),
     ),
 )
 

@@ -7,6 +7,7 @@ import logging
 import os
 from datetime import UTC, date, datetime
 from email import message_from_bytes, policy
+from html.parser import HTMLParser
 from pathlib import Path
 
 import duckdb
@@ -18,6 +19,7 @@ from transport.servers import S3Server
 from workspaces import write_inbound, write_workspace
 
 from bsync_assets.assets.inbound_files import take_stock
+from bsync_assets.assets.reports import report_file
 from bsync_assets.runs import run_days
 from bsync_assets.warehouse.lake import attach
 from bsync_assets.workspace import open_catalog
@@ -145,6 +147,30 @@ def test_no_header_of_a_message_is_broken_up_and_none_goes_to_others(ran: tuple[
                 assert "<script" not in html
                 assert "<img src=x" not in html
                 assert "<svg" not in html
+
+
+def test_the_report_of_the_day_shows_every_name_as_text(ran: tuple[Path, list[str], object]) -> None:
+    home, dropped, _ = ran
+    text = report_file(home, DAY).read_text()
+    seen: set[tuple[str, str]] = set()
+    words: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            seen.update((tag, name) for name, _ in attrs)
+            seen.add((tag, ""))
+
+        def handle_data(self, data: str) -> None:
+            words.append(data)
+
+    Reader(convert_charrefs=True).feed(text)
+    assert not {tag for tag, _ in seen} & {"script", "img", "iframe", "object", "embed", "link", "a", "form", "base"}
+    assert not {name for _, name in seen if name.startswith("on") or name in ("src", "href", "srcset", "xlink:href")}
+    printable = {f"acme/date={DAY}/{name}" for name in dropped if name.isprintable()}
+    assert len(printable) > 500
+    assert printable <= {*words, f"acme/date={DAY}/ftp_dpm_1001_1767614499.sync"}
+    assert "30 <script>alert(1)</scri…" in words  # cut to the width of the picture
+    assert "".join(words).replace("\n", "").isprintable()
 
 
 def test_keys_of_a_bucket_that_lead_elsewhere_are_recorded_and_never_read(tmp_path: Path, s3: S3Server) -> None:

@@ -34,6 +34,8 @@ _LOOK_BACK_DAYS = 7
 RAW = ("id_sync_pairs", "rejected_lines", "stored_records", "trait_operations", "late_matches", "event_traits")
 #: Those that records kept for a later link are read from (INB-91).
 _UNTIL_LINKED = ("stored_records", "trait_operations")
+#: Pairs that no rule used (INB-147, PRV-049).
+_UNUSED_SIGNALS_DAYS = 45
 
 log = logging.getLogger("bsync.maintenance")
 
@@ -50,6 +52,7 @@ def end_retention(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -
     went["kept copies"] = _remove_copies(con, catalog.home, copies)
     went["delivered files"] = _remove_delivered(con, catalog, day - timedelta(days=periods.outbound_files_days))
     went["days of captured calls"] = _remove_captures(catalog.home, day - timedelta(days=periods.raw_rows_days))
+    went["reports"] = _remove_reports(catalog.home, day - timedelta(days=periods.figures_days))
     went |= _drop_rows(con, catalog, day)
     return {kind: count for kind, count in went.items() if count}
 
@@ -136,6 +139,14 @@ def _remove_captures(home: Path, limit: date) -> int:
     return len(gone)
 
 
+def _remove_reports(home: Path, limit: date) -> int:
+    """Reports hold figures, and go when those go."""
+    gone = [file for file in (lake_folder(home) / "reports").glob("????-??-??.html") if file.stem <= limit.isoformat()]
+    for file in gone:
+        file.unlink()
+    return len(gone)
+
+
 def _drop_rows(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> dict[str, int]:
     """Drop the rows whose time is over from all tables, in one transaction."""
     periods = catalog.settings.retention
@@ -154,6 +165,8 @@ def _drop_rows(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> d
             if "day" not in table.column_names:
                 continue
             limit = until_linked if table.name in _UNTIL_LINKED else raw if table.name in RAW else figures
+            if table.name == "unused_signals":
+                limit = day - timedelta(days=_UNUSED_SIGNALS_DAYS)
             drop = _drop_days if table.kind == "daily" else _drop_entries
             went[table.name] = drop(con, table.name, limit)
     return went

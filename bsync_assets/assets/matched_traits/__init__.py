@@ -26,7 +26,7 @@ from bsync_assets.exchange.reasons import LINE_REASONS
 from bsync_assets.rules.evaluation import load_comparisons, satisfy
 from bsync_assets.rules.expressions import Expression, anchors, any_will_do
 from bsync_assets.rules.trait_rules import Comparison, TraitRule, parse_trait_rule
-from bsync_assets.sqlfiles import make, sql
+from bsync_assets.sqlfiles import make, one, sql
 from bsync_assets.warehouse.lake import clear_day, fetch_all, replace_day, state_as_of, transaction, view_as_of
 from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import BY_NAME, Column
@@ -60,6 +60,12 @@ _OF_A_SLICE = {
     "trait_operations": "slice_operations.sql",
     "rejected_lines": "slice_rejects.sql",
 }
+#: What slices say of signals that no rule used; see the `.sql` files.
+_UNUSED = {
+    "slice_signal": "partner VARCHAR, target BIGINT, key VARCHAR, value VARCHAR, hits BIGINT",
+    "near_signal": "target BIGINT, key VARCHAR, value VARCHAR, trait_id BIGINT, change VARCHAR",
+    "near_user": "partner VARCHAR, target BIGINT, key VARCHAR, value VARCHAR, user_hash UBIGINT",
+}
 
 
 def match_records(
@@ -67,13 +73,16 @@ def match_records(
 ) -> dict[str, dict[str, int]]:
     """Read the day's accepted data files of these partners; answers per partner files, records received and stored.
 
-    Fills `stored_records`, `trait_operations`, `data_figures` and `rejected_lines`. INB-50 to INB-96, INB-123 to INB-132.
+    Fills `stored_records`, `trait_operations`, `data_figures`, `unused_signals` and `rejected_lines`.
+    INB-50 to INB-96, INB-123 to INB-132, INB-147.
     """
     files = data_files(con, catalog, day, partners)
     rules = prepare(con, catalog, files)
     view_as_of(con, "current_link", "id_links", day)
     make(con, "opted_out", state_as_of("opt_outs"), {"day": day})
     make(con, "known_id", sql(__file__, "known_id.sql"))
+    for table, columns in _UNUSED.items():
+        rows_table(con, table, columns, ())
     with transaction(con):
         for table in ("stored_records", "trait_operations"):
             clear_day(con, table, day, partners)
@@ -83,8 +92,11 @@ def match_records(
             for table, query in _OF_A_SLICE.items():
                 rows = "SELECT $day::DATE AS day, * FROM (" + sql(__file__, query) + ")"
                 con.execute("INSERT INTO lake.main." + table + " BY NAME " + rows, {"day": day})
+            _note_unused(con)
         make(con, "figures", sql(__file__, "day_figures.sql"), {"day": day})
         replace_day(con, "data_figures", day, "figures", partners)
+        make(con, "unused_signal", sql(__file__, "unused_signals.sql"), {"day": day})
+        replace_day(con, "unused_signals", day, "unused_signal", partners)
     totals = {
         row.pop("partner"): row
         for row in fetch_all(con, """
@@ -93,6 +105,16 @@ def match_records(
         """)
     }  # fmt: skip
     return {partner: totals.get(partner, {"files": 0, "received": 0, "stored": 0}) for partner in partners}
+
+
+def _note_unused(con: duckdb.DuckDBPyConnection) -> None:
+    """Add the slice's unused pairs to `slice_signal`, and to `near_signal` and `near_user` what nearly was used and by whom."""
+    make(con, "unused", sql(__file__, "slice_signals.sql"))
+    con.execute("INSERT INTO slice_signal BY NAME FROM unused")
+    make(con, "near_miss", sql(__file__, "near_misses.sql"))
+    if one(con, "SELECT count(*) FROM near_miss"):
+        con.execute("INSERT INTO near_signal BY NAME FROM near_miss")
+        con.execute("INSERT INTO near_user BY NAME " + sql(__file__, "near_users.sql"))
 
 
 def data_files(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date, partners: Sequence[str]) -> list[dict[str, Any]]:

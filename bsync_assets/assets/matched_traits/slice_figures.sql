@@ -24,9 +24,11 @@ counted AS (
     SELECT
         countable.file,
         sum(countable.items)::BIGINT AS total_signals,
-        sum(countable.items - signals.used)::BIGINT AS total_unused_signals
+        sum(countable.items - signals.used)::BIGINT AS total_unused_signals,
+        coalesce(sum(countable.items - signals.used) FILTER (outcome.reason IS NULL), 0)::BIGINT AS stored_unused_signals
     FROM countable
     INNER JOIN signals ON signals.rec = countable.rec
+    INNER JOIN outcome ON outcome.rec = countable.rec
     GROUP BY countable.file
 ),
 
@@ -55,6 +57,7 @@ SELECT
     lines.*,
     coalesce(counted.total_signals, 0) AS total_signals,
     coalesce(counted.total_unused_signals, 0) AS total_unused_signals,
+    coalesce(counted.stored_unused_signals, 0) AS stored_unused_signals,
     coalesce(realized.total_realized_traits, 0) AS total_realized_traits,
     coalesce(failed.traits_failed_validation, 0) AS traits_failed_validation,
     coalesce(failed.records_with_failed_traits, 0) AS records_with_failed_traits

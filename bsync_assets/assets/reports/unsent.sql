@@ -1,0 +1,11 @@
+-- Messages of the days up to this one that have not left yet. Grain: one row per message.
+SELECT
+    day,
+    partner,
+    kind,
+    status,
+    attempts,
+    last_error
+FROM mail_outbox
+WHERE day <= $day AND status <> 'sent'
+ORDER BY ALL;
