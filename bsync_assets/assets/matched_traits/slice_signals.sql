@@ -1,9 +1,19 @@
 -- Pairs of the slice that mean nothing to the target of their file, and how often they were sent (INB-84, INB-147).
 -- Grain: partner, target, key and value. Keys in p_ are never written down (INB-85), those in d_ and h_ are ours (TRT-069).
--- The dictionary knows how often each item occurs. That is the count of the sender of most records, less what others and records
--- that do not count said: so the signals of a large file are not counted one by one. Pairs seen less than ten times in a slice
--- can hardly reach the hundred that a report asks for: they are left out.
+-- The dictionary knows how often each item occurs: that is the count of the sender of most records, less what other records said.
+-- So the signals of a large file are not counted one by one. What is seen less than ten times in a slice can hardly reach the
+-- hundred that the report asks for: it is left out.
 WITH
+candidate AS MATERIALIZED (
+    SELECT
+        item,
+        key,
+        value,
+        hits
+    FROM item
+    WHERE hits >= 10 AND kind IN ('kv', 'ic', 'bare') AND lower(left(key, 2)) NOT IN ('p_', 'd_', 'h_')
+),
+
 sender AS (
     SELECT
         file,
@@ -14,43 +24,43 @@ sender AS (
     FROM data_file
 ),
 
-speaker AS (
+main AS (
+    SELECT sender.sender
+    FROM countable
+    INNER JOIN sender ON sender.file = countable.file
+    GROUP BY sender.sender
+    ORDER BY count(*) DESC, sender.sender
+    LIMIT 1
+),
+
+other_records AS MATERIALIZED (
     SELECT
         verdict.rec,
         sender.sender
     FROM verdict
     LEFT JOIN countable ON countable.rec = verdict.rec
     LEFT JOIN sender ON sender.file = countable.file
-),
-
-main AS (
-    SELECT sender
-    FROM speaker
-    WHERE sender IS NOT NULL
-    GROUP BY sender
-    ORDER BY count(*) DESC
-    LIMIT 1
+    WHERE sender.sender IS DISTINCT FROM (SELECT sender FROM main)
 ),
 
 others AS (
     SELECT
         token.item,
-        speaker.sender,
+        other_records.sender,
         count(*) AS hits
     FROM token
-    INNER JOIN speaker ON speaker.rec = token.rec
-    WHERE speaker.sender IS DISTINCT FROM (SELECT sender FROM main)
-    GROUP BY token.item, speaker.sender
+    INNER JOIN other_records ON other_records.rec = token.rec
+    GROUP BY token.item, other_records.sender
 ),
 
 said AS (
     SELECT
-        item.item,
+        candidate.item,
         main.sender,
-        item.hits - coalesce(less.hits, 0) AS hits
-    FROM item
+        candidate.hits - coalesce(less.hits, 0) AS hits
+    FROM candidate
     CROSS JOIN main
-    LEFT JOIN (SELECT item, sum(hits) AS hits FROM others GROUP BY item) AS less ON less.item = item.item
+    LEFT JOIN (SELECT item, sum(hits) AS hits FROM others GROUP BY item) AS less ON less.item = candidate.item
     UNION ALL
     SELECT
         item,
@@ -58,20 +68,27 @@ said AS (
         hits
     FROM others
     WHERE sender IS NOT NULL
+),
+
+unused AS (
+    SELECT
+        said.item,
+        said.hits,
+        whose.partner,
+        whose.target
+    FROM said
+    INNER JOIN (SELECT DISTINCT sender, partner, context, target FROM sender) AS whose ON whose.sender = said.sender
+    ANTI JOIN (SELECT item, context FROM effect WHERE effect <> 'failed') AS used
+        ON used.item = said.item AND used.context = whose.context
+    WHERE said.hits > 0
 )
 
 SELECT
-    whose.partner,
-    whose.target,
-    item.key,
-    item.value,
-    sum(said.hits)::BIGINT AS hits
-FROM said
-INNER JOIN item ON item.item = said.item
-INNER JOIN (SELECT DISTINCT sender, partner, context, target FROM sender) AS whose ON whose.sender = said.sender
-WHERE item.kind IN ('kv', 'ic', 'bare')
-    AND said.hits > 0
-    AND lower(left(item.key, 2)) NOT IN ('p_', 'd_', 'h_')
-    AND (said.item, whose.context) NOT IN (SELECT (item, context) FROM effect WHERE effect <> 'failed')
-GROUP BY whose.partner, whose.target, item.key, item.value
-HAVING sum(said.hits) >= 10;
+    unused.partner,
+    unused.target,
+    candidate.key,
+    candidate.value,
+    sum(unused.hits)::BIGINT AS hits
+FROM unused
+INNER JOIN candidate ON candidate.item = unused.item
+GROUP BY unused.partner, unused.target, candidate.key, candidate.value;
