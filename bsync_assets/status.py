@@ -21,8 +21,8 @@ SHOWN_DAYS = 7
 
 def workspace_status(catalog: Catalog) -> dict[str, Any]:
     """{"all_right": nothing needs a person, "worries": see `find_worries`, "last_day_run", "report": where the page of that day
-    lies, "days": one row per recent day and partner, "waiting": {"days", "partners"} of files not seen by a run, "unsent": messages
-    with what the mail server said last}.
+    lies, "days": one row per recent day and partner, "waiting": {"days", "partners"} of files not seen by a run, "unsent":
+    messages with what the mail server said last}.
     """
     status: dict[str, Any] = {
         "all_right": True, "worries": [], "last_day_run": None, "report": None, "days": [], "unsent": [],
