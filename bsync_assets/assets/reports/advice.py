@@ -9,8 +9,8 @@ from typing import Any, Literal
 from bsync_assets.catalog.models import Catalog
 from bsync_assets.exchange.reasons import FILE_REASONS
 
-#: A match rate that fell by so many percentage points is worth a look, if so many records stand behind it.
-FELL_BY, RECORDS = 10, 100
+#: Signals that a rule nearly used are worth a word if so many users sent them.
+USERS = 100
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ def _of_files(catalog: Catalog, found: Mapping[str, Any]) -> Iterator[Advice]:
 
 
 def _of_figures(catalog: Catalog, found: Mapping[str, Any]) -> Iterator[Advice]:
-    for source in found["sources"]:
-        if source["trend"] is not None and source["trend"] <= -FELL_BY and source["records"] >= RECORDS:
-            rates = f"{source['match_rate']:.1f} % of the IDs of {source['partner']} {source['dpid']} matched"
-            yield Advice("warn", f"Only {rates}, {source['usual_rate']:.1f} % are usual. Did its sync file come?")
+    for outlier in found["outliers"]:
+        what = "records" if outlier["figure"] == "records_received" else "per cent of IDs matched"
+        usual = f"{outlier['low']:,.0f} to {outlier['high']:,.0f}"
+        yield Advice("warn", f"{outlier['partner']} {outlier['dpid']}: {outlier['value']:,.0f} {what}, {usual} are usual.")
     for near in found["near"][:1]:
-        if near["users"] >= RECORDS and near["trait_id"] in catalog.traits:
+        if near["users"] >= USERS and near["trait_id"] in catalog.traits:
             trait = catalog.traits[near["trait_id"]]
             sent = f"{near['users']:,} users of {near['partner']} sent the key {near['key']} in a form"
             yield Advice("warn", f"{sent} that the rule of trait {trait.id} {trait.name} misses: {trait.rule}.")

@@ -1,0 +1,4 @@
+-- Figures of the day that left the band of their own history. Grain: one row per partner, data source of user IDs and figure.
+FROM outliers
+WHERE day = $day
+ORDER BY partner, dpid, figure;
