@@ -17,10 +17,11 @@ import duckdb
 import pyarrow as pa
 
 from bsync_assets.assets.inbound_files import to_read
-from bsync_assets.assets.matched_traits.asked import Rules, ask
+from bsync_assets.assets.matched_traits.asked import Rules, ask, count_unused
 from bsync_assets.assets.slices import read_slices
 from bsync_assets.catalog.models import Catalog, Trait
 from bsync_assets.exchange import data_lines
+from bsync_assets.exchange.items import Flags
 from bsync_assets.exchange.namespaces import DEVICE_DPIDS, ECID, PLATFORM, id_form
 from bsync_assets.exchange.reasons import LINE_REASONS
 from bsync_assets.rules.evaluation import load_comparisons, satisfy
@@ -88,11 +89,12 @@ def match_records(
             clear_day(con, table, day, partners)
         clear_day(con, "rejected_lines", day, partners, stage="matched_traits")
         for given in read_slices(con, [to_read(catalog, file) for file in files]):
-            judge_slice(con, rules, given)
+            is_unused = judge_slice(con, rules, given)
             for table, query in _OF_A_SLICE.items():
                 rows = "SELECT $day::DATE AS day, * FROM (" + sql(__file__, query) + ")"
                 con.execute("INSERT INTO lake.main." + table + " BY NAME " + rows, {"day": day})
-            _note_unused(con)
+            count_unused(con, given, is_unused)
+            _note_unused(con, given)
         make(con, "figures", sql(__file__, "day_figures.sql"), {"day": day})
         replace_day(con, "data_figures", day, "figures", partners)
         make(con, "unused_signal", sql(__file__, "unused_signals.sql"), {"day": day})
@@ -107,13 +109,14 @@ def match_records(
     return {partner: totals.get(partner, {"files": 0, "received": 0, "stored": 0}) for partner in partners}
 
 
-def _note_unused(con: duckdb.DuckDBPyConnection) -> None:
+def _note_unused(con: duckdb.DuckDBPyConnection, given: data_lines.Slice) -> None:
     """Add the slice's unused pairs to `slice_signal`, and to `near_signal` and `near_user` what nearly was used and by whom."""
     make(con, "unused", sql(__file__, "slice_signals.sql"))
     con.execute("INSERT INTO slice_signal BY NAME FROM unused")
     make(con, "near_miss", sql(__file__, "near_misses.sql"))
     if one(con, "SELECT count(*) FROM near_miss"):
         con.execute("INSERT INTO near_signal BY NAME FROM near_miss")
+        data_lines.make_tokens(con, "near_token", given.tokens, "SELECT item FROM item SEMI JOIN near_miss USING (key, value)")
         con.execute("INSERT INTO near_user BY NAME " + sql(__file__, "near_users.sql"))
 
 
@@ -165,6 +168,8 @@ def prepare(con: duckdb.DuckDBPyConnection, catalog: Catalog, files: Iterable[di
         number = contexts.setdefault((file["target"], file["mode"] == "overwrite"), len(contexts))
         rows.append(file | {"context": number, "format": "odc" if file["format"] == "odc" else "standard"})
     rows_table(con, "data_file", DATA_FILE, rows)
+    numbered = "SELECT file, dense_rank() OVER (ORDER BY partner, target) AS sender, partner, target FROM data_file"
+    make(con, "sender", numbered)
     con.execute("CREATE OR REPLACE TEMP TABLE context (context INTEGER, target BIGINT, is_overwrite BOOLEAN)")
     for (target, is_overwrite), number in contexts.items():
         con.execute("INSERT INTO context VALUES (?, ?, ?)", [number, target, is_overwrite])
@@ -218,9 +223,9 @@ def _arrow_table(
     con.unregister("given_rows")
 
 
-def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, given: data_lines.Slice) -> None:
+def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, given: data_lines.Slice) -> Flags:
     """From the slice in `line` make `asked` (rec, trait_id, effect) and `outcome` (rec, file, line_no, reason, ...), and add to
-    `slice_figure`. `rules` is what `prepare` answered; `known_id` must be there.
+    `slice_figure`. `rules` is what `prepare` answered; `known_id` must be there. Answers which tokens are unused signals.
 
     INB-75 to INB-96, INB-129 to INB-132.
     """
@@ -232,6 +237,7 @@ def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, given: data_lines.
     con.execute("INSERT INTO effect BY NAME " + sql(__file__, "effects.sql"), {"first": known})
     make(con, "resolved", sql(__file__, "resolved.sql"))
     con.execute("CREATE OR REPLACE TEMP VIEW countable AS " + sql(__file__, "countable.sql"))
-    ask(con, rules, given)
+    is_unused = ask(con, rules, given)
     make(con, "outcome", sql(__file__, "outcomes.sql"))
     con.execute("INSERT INTO slice_figure BY NAME " + sql(__file__, "slice_figures.sql"))
+    return is_unused

@@ -20,6 +20,8 @@ from bsync_assets.sqlfiles import sql
 
 #: Effects as numbers. `anchor`: a rule of several terms can hold; `failed`: a foreign trait is named.
 _EFFECTS = ("add", "remove", "anchor", "failed", "used")
+_OFTEN = 10  # what is seen less often in a slice is no unused signal worth reporting
+_COUNTED_IN_PLACE = 20_000_000
 _ADD, _REMOVE, _ANCHOR, _FAILED, _USED = range(len(_EFFECTS))
 
 
@@ -39,8 +41,8 @@ class Rules:
         return self.found[key]
 
 
-def ask(con: duckdb.DuckDBPyConnection, rules: Rules, given: Slice) -> None:
-    """Make the temp views `asked(rec, trait_id, effect)` and `signals(rec, used, asks)`.
+def ask(con: duckdb.DuckDBPyConnection, rules: Rules, given: Slice) -> Flags:
+    """Make the temp views `asked(rec, trait_id, effect)` and `signals(rec, used, asks)`; answers which tokens are unused signals.
 
     Reads `effect` and `countable(rec, context, is_sound)`, the records whose items count as signals.
 
@@ -64,11 +66,11 @@ def ask(con: duckdb.DuckDBPyConnection, rules: Rules, given: Slice) -> None:
     rec, which, what = np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32)
     words = 1 + int(max(term["term"], default=0)) // 64
     satisfied, is_named = np.zeros((most, words), np.uint64), np.zeros(most, np.bool_)
-    used, asks = np.zeros(records, np.int32), np.zeros(records, np.bool_)
+    used, asks, is_unused = np.zeros(records, np.int32), np.zeros(records, np.bool_), np.zeros(len(tokens.item), np.bool_)
     rows = _ask(
         tokens.rec, tokens.item, context, is_sound, starts, np.asarray(effect["context"]), np.asarray(effect["effect"]), trait,
         term_starts, wanted, np.asarray(term["term"]), np.full((3, len(traits)), -1, np.int32),
-        rec, which, what, satisfied, is_named, used, asks,
+        rec, which, what, satisfied, is_named, used, asks, is_unused,
     )  # fmt: skip
     anchored = np.flatnonzero(what[:rows] == _ANCHOR)
     combinations, number = np.unique(
@@ -82,6 +84,30 @@ def ask(con: duckdb.DuckDBPyConnection, rules: Rules, given: Slice) -> None:
     effects = pa.DictionaryArray.from_arrays(pa.array(what[kept]), pa.array(_EFFECTS))
     con.register("asked", pa.table({"rec": rec[kept], "trait_id": traits[which[kept]], "effect": effects}))
     con.register("signals", pa.table({"rec": np.arange(records, dtype=np.int32), "used": used, "asks": asks}))
+    return is_unused
+
+
+def count_unused(con: duckdb.DuckDBPyConnection, given: Slice, is_unused: Flags) -> None:
+    """Make the temp view `unused_item(sender, item, hits)` of the items that a sender said ten times or more for nothing.
+
+    Reads `resolved` and `sender(file, sender, partner, target)`.
+    """
+    sender_of = np.zeros(given.records, np.int64)
+    of_records = con.execute("SELECT rec, sender FROM resolved INNER JOIN sender ON sender.file = resolved.file").fetchnumpy()
+    sender_of[of_records["rec"]] = of_records["sender"]
+    item = given.tokens.item[is_unused]
+    texts = given.tokens.known + len(given.tokens.new)
+    first = int(sender_of.min())
+    said = (sender_of[given.tokens.rec[is_unused]] - first) * texts + item
+    if (sender_of.max() - first + 1) * texts <= _COUNTED_IN_PLACE:
+        hits = np.bincount(said)
+        often = np.flatnonzero(hits >= _OFTEN)
+        hits = hits[often]
+    else:
+        often, hits = np.unique(said, return_counts=True)
+        often, hits = often[hits >= _OFTEN], hits[hits >= _OFTEN]
+    sender, which = np.divmod(often, texts)
+    con.register("unused_item", pa.table({"sender": sender + first, "item": which, "hits": hits}))
 
 
 @njit(cache=True, nogil=True)
@@ -105,6 +131,7 @@ def _ask(
     is_named: Flags,
     used: Numbers,
     asks: Flags,
+    is_unused: Flags,
 ) -> int:
     """Fill the arrays from `rec` on; answers how many rows there are.
 
@@ -137,7 +164,8 @@ def _ask(
                     rows += 1
                     asks[record] |= kind == 0
                     anchors += kind == 1
-            used[record] += is_used
+                used[record] += is_used
+                is_unused[token] = not is_used
             token += 1
         if anchors == 0:
             continue
