@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 
 from bsync_assets.assets.receipt_mail.channels import Channel, open_channels
-from bsync_assets.assets.receipt_mail.documents import receipt_of, sum_up_rejected
+from bsync_assets.assets.receipt_mail.documents import Documents
 from bsync_assets.catalog.models import Catalog
 from bsync_assets.exchange.receipts import Kind
 from bsync_assets.mail.receipt import message_id
@@ -124,10 +124,12 @@ def send_due(con: duckdb.DuckDBPyConnection, catalog: Catalog, now: datetime | N
     with open_channels(catalog, sorted({row["partner"] for row in copies}), _newest(con, copies)) as channels:
         for day, of_day in groupby(due, itemgetter("day")):
             rows = list(of_day)
-            if any(channels[row["channel"]].is_open(row) for row in rows):
-                sum_up_rejected(con, day)
+            if not any(channels[row["channel"]].is_open(row) for row in rows):
+                counts["waiting"] += len(rows)
+                continue
+            documents = Documents(con, day)
             for _, messages in groupby(rows, _DOCUMENT):
-                entries += _try(con, channels, list(messages), counts)
+                entries += _try(documents, channels, list(messages), counts)
                 if len(entries) >= _ENTRIES_PER_COMMIT:
                     _remember(con, entries)
                     entries = []
@@ -142,14 +144,14 @@ def _newest(con: duckdb.DuckDBPyConnection, copies: Sequence[dict[str, Any]]) ->
 
 
 def _try(
-    con: duckdb.DuckDBPyConnection, channels: Mapping[str, Channel], messages: Sequence[dict[str, Any]], counts: dict[str, int]
+    documents: Documents, channels: Mapping[str, Channel], messages: Sequence[dict[str, Any]], counts: dict[str, int]
 ) -> list[dict[str, Any]]:
     """Send the messages about one document; the entries for `mail_outbox` that say what came of it."""
     tried = [row for row in messages if channels[row["channel"]].is_open(row)]
     counts["waiting"] += len(messages) - len(tried)
     if not tried:
         return []
-    receipt, entries = receipt_of(con, tried[0]), []
+    receipt, entries = documents.receipt_of(tried[0]), []
     for row in tried:
         outcome = channels[row["channel"]].send(receipt, row)
         if outcome.error:

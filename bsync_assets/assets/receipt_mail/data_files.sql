@@ -1,4 +1,4 @@
--- Figures per file of one data receipt of the day $origin, as they stand at the end of $day: key of the file, then the counters
+-- Figures per file of the data receipts of the day $origin, as they stand at the end of $day: key of the file, then the counters
 -- that are sums (INB-137). Kept records that got their link since count as stored, as on the receipt. Files that are held or were
 -- retracted are named, with the reason, and have no figures.
 WITH
@@ -15,10 +15,6 @@ files AS (
     INNER JOIN lake.main.profile_figures AS profile
         ON profile.day = data.day AND profile.partner = data.partner AND profile.file = data.file AND profile.batch = data.batch
     WHERE data.day = $origin
-        AND data.partner = $partner
-        AND data.dpid = $dpid
-        AND data.target = $target
-        AND data.batch = $batch
 ),
 
 late_records AS (
@@ -28,7 +24,7 @@ late_records AS (
         removed,
         inactive
     FROM lake.main.late_matches
-    WHERE origin_day = $origin AND day <= $day AND file_id IN (SELECT file_id FROM files)
+    WHERE origin_day = $origin AND day <= $day
 ),
 
 late AS (
@@ -56,7 +52,7 @@ read AS (
     SELECT
         files.file AS name,
         NULL AS reject_reason,
-        files.* EXCLUDE (file_id, day, partner, file, batch, dpid, target) REPLACE (
+        files.* EXCLUDE (file_id, day, file) REPLACE (
             files.stored_records + coalesce(late.records, 0) AS stored_records,
             files.no_matching_aam_id - coalesce(late.records, 0) AS no_matching_aam_id,
             files.total_realized_traits + coalesce(late_realized.traits, 0) AS total_realized_traits,
@@ -71,15 +67,14 @@ read AS (
 taken_out AS (
     SELECT
         key AS name,
+        partner,
+        dpid,
+        target,
+        batch,
         reject_reason,
         arrived_at
     FROM lake.main.inbound_files
-    WHERE day = $origin
-        AND partner = $partner
-        AND dpid = $dpid
-        AND target = $target
-        AND batch = $batch
-        AND status IN ('held', 'retracted')
+    WHERE day = $origin AND family = 'data' AND status IN ('held', 'retracted')
 )
 
 FROM read

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date
 from typing import Any
@@ -15,52 +16,72 @@ from bsync_assets.mail.receipt import FileLine, Receipt, RejectedLine
 from bsync_assets.sqlfiles import make, sql
 from bsync_assets.warehouse.lake import fetch_all
 
-
-def sum_up_rejected(con: duckdb.DuckDBPyConnection, day: date) -> None:
-    """Make the temp tables `rejected` and `first_rejected` that `receipt_of` reads, for all receipts of the day at once."""
-    make(con, "rejected", sql(__file__, "rejected.sql"), {"day": day, "listed": LISTED_LINES})
-    make(con, "first_rejected", sql(__file__, "first_rejected.sql"), {"day": day})
+_Row = dict[str, Any]
 
 
-def receipt_of(con: duckdb.DuckDBPyConnection, row: dict[str, Any]) -> Receipt:
-    """The receipt that a row of `mail_outbox` is about, with its files and rejected lines, as it is mailed."""
-    key = {name: row[name] for name in ("day", "partner", "batch")}
-    match row["kind"]:
-        case "data":
-            scope = key | {"dpid": row["dpid"], "target": row["target"]}
-            revisions = _revisions(con, scope, row["revision"])
-            params = {("origin" if name == "day" else name): value for name, value in scope.items()}
-            files = fetch_all(con, sql(__file__, "data_files.sql"), params | {"day": revisions[0]["as_of"]})
-            names = tuple(c.name for c in DATA_COUNTERS)
-            return _with_rejected(con, _receipt(row, revisions[0], revisions[1:], files, names), revisions[0]["as_of"])
-        case "id_sync":
-            names = tuple(c.name for c in SYNC_COUNTERS)
-            files, *before = (
-                fetch_all(con, sql(__file__, "sync_files.sql"), key | {"dpids": row["dpids"], "revision": revision})
-                for revision in range(row["revision"], max(row["revision"] - 2, 0), -1)
-            )
-            totals = [{name: sum(file[name] for file in some) for name in names} for some in (files, *before)]
-            total = max(files, key=lambda file: file["revision"]) | totals[0]
-            return _with_rejected(con, _receipt(row, total, totals[1:], files, names), row["day"])
-        case _:
-            refused = fetch_all(con, """
-                SELECT key AS name, coalesce(reject_reason, 'removes_too_much') AS reject_reason, arrived_at
-                FROM lake.main.inbound_files
-                WHERE day = $day AND partner = $partner AND batch = $batch AND (status = 'refused' OR would_remove > 0)
-                ORDER BY arrived_at, key
-            """, key)  # fmt: skip
-            seen = {"run_id": "", "why": None, "job_start": refused[0]["arrived_at"], "job_end": refused[-1]["arrived_at"]}
-            return _receipt(row, seen, [], refused, ())
+class Documents:
+    """What the messages about one day are made of, read for all of them at once: a query costs more than a message."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, day: date) -> None:
+        self._con, self._day = con, day
+        make(con, "rejected", sql(__file__, "rejected.sql"), {"day": day, "listed": LISTED_LINES})
+        make(con, "first_rejected", sql(__file__, "first_rejected.sql"), {"day": day})
+        receipts = fetch_all(con, "SELECT * FROM lake.main.receipts WHERE day = $day ORDER BY revision DESC", {"day": day})
+        self._receipts = _grouped(receipts, _DATA)
+        self._sync_files = _grouped(fetch_all(con, sql(__file__, "sync_files.sql"), {"day": day}), _SYNC)
+        self._refused = _grouped(fetch_all(con, sql(__file__, "refused_files.sql"), {"day": day}), _REFUSED)
+        self._data_files: dict[date, dict[str, list[_Row]]] = {}
+
+    def receipt_of(self, row: _Row) -> Receipt:
+        """The receipt that a row of `mail_outbox` is about, with its files and rejected lines, as it is mailed."""
+        match row["kind"]:
+            case "data":
+                document, *before = [r for r in self._receipts[_key(row, _DATA)] if 0 <= row["revision"] - r["revision"] <= 1]
+                files = self._data_files_as_of(document["as_of"])[_key(row, _DATA)]
+                receipt = _receipt(row, document, before, files, tuple(c.name for c in DATA_COUNTERS))
+                return _with_rejected(self._con, receipt, document["as_of"])
+            case "id_sync":
+                names = tuple(c.name for c in SYNC_COUNTERS)
+                revisions = range(row["revision"], max(row["revision"] - 2, 0), -1)
+                files, *earlier = [_at_revision(self._sync_files[_key(row, _SYNC)], revision) for revision in revisions]
+                totals = [{name: sum(file[name] for file in some) for name in names} for some in (files, *earlier)]
+                document = max(files, key=lambda file: int(file["revision"])) | totals[0]
+                return _with_rejected(self._con, _receipt(row, document, totals[1:], files, names), self._day)
+            case _:
+                refused = self._refused[_key(row, _REFUSED)]
+                arrived = {"job_start": refused[0]["arrived_at"], "job_end": refused[-1]["arrived_at"]}
+                return _receipt(row, {"run_id": "", "why": None} | arrived, [], refused, ())
+
+    def _data_files_as_of(self, as_of: date) -> dict[str, list[_Row]]:
+        if as_of not in self._data_files:
+            rows = fetch_all(self._con, sql(__file__, "data_files.sql"), {"origin": self._day, "day": as_of})
+            self._data_files[as_of] = _grouped(rows, _DATA)
+        return self._data_files[as_of]
 
 
-def _revisions(con: duckdb.DuckDBPyConnection, scope: dict[str, Any], revision: int) -> list[dict[str, Any]]:
-    """This revision of a data receipt, and the one before if there is one."""
-    return fetch_all(con, """
-        SELECT * FROM lake.main.receipts
-        WHERE day = $day AND partner = $partner AND dpid = $dpid AND target = $target AND batch = $batch
-            AND revision IN ($revision, $revision - 1)
-        ORDER BY revision DESC
-    """, scope | {"revision": revision})  # fmt: skip
+_DATA = ("partner", "dpid", "target", "batch")
+_SYNC = ("partner", "batch", "dpids")
+_REFUSED = ("partner", "batch")
+
+
+def _key(row: _Row, columns: Sequence[str]) -> str:
+    return repr([row[name] for name in columns])
+
+
+def _grouped(rows: Iterable[_Row], columns: Sequence[str]) -> dict[str, list[_Row]]:
+    groups: dict[str, list[_Row]] = defaultdict(list)
+    for row in rows:
+        groups[_key(row, columns)].append(row)
+    return groups
+
+
+def _at_revision(files: Iterable[_Row], revision: int) -> list[_Row]:
+    """Of each file the latest figures up to a revision."""
+    latest: dict[str, _Row] = {}
+    for file in files:
+        if latest.get(file["name"], {"revision": 0})["revision"] < file["revision"] <= revision:
+            latest[file["name"]] = file
+    return list(latest.values())
 
 
 def _receipt(

@@ -1,7 +1,9 @@
--- Figures per file of one revision of an ID-sync receipt: all files of a partner's batch with the same list of namespaces (IDS-145).
+-- Figures per file of the ID-sync receipts of the day, in every revision. Files of a partner's batch with the same list of
+-- namespaces share a message (IDS-145).
 SELECT
     receipts.file AS name,
     manifest.reject_reason,
+    [manifest.dpid] || manifest.dpids AS dpids,
     receipts.* EXCLUDE (file)
 FROM lake.main.id_sync_receipts AS receipts
 INNER JOIN lake.main.inbound_files AS manifest
@@ -10,9 +12,4 @@ INNER JOIN lake.main.inbound_files AS manifest
     AND manifest.key = receipts.file
     AND manifest.batch = receipts.batch
 WHERE receipts.day = $day
-    AND receipts.partner = $partner
-    AND receipts.batch = $batch
-    AND [manifest.dpid] || manifest.dpids = $dpids
-    AND receipts.revision <= $revision
-QUALIFY row_number() OVER (PARTITION BY receipts.file ORDER BY receipts.revision DESC) = 1
-ORDER BY manifest.arrived_at, receipts.file;
+ORDER BY manifest.arrived_at, receipts.file, receipts.revision;
