@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -116,10 +115,8 @@ def open_channels(
     catalog: Catalog, partners: Sequence[str], newest: Mapping[str, Sequence[str]]
 ) -> Iterator[Mapping[str, Channel]]:
     """The channels by name; `partners` = those whose files get copies."""
-    drafts = lake_folder(catalog.home) / "tmp"
-    drafts.mkdir(parents=True, exist_ok=True)
-    with (
-        open_inboxes(catalog, [partner for partner in partners if partner in catalog.partners]) as inboxes,
-        tempfile.TemporaryDirectory(prefix="receipts-", dir=drafts) as folder,
-    ):
-        yield {"mail": Mail(catalog), "file": Copies(catalog, inboxes, newest, Path(folder) / "draft")}
+    draft = lake_folder(catalog.home) / "tmp" / "receipt.json"  # the one writer's, so a kill leaves one at most
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    with open_inboxes(catalog, [partner for partner in partners if partner in catalog.partners]) as inboxes:
+        yield {"mail": Mail(catalog), "file": Copies(catalog, inboxes, newest, draft)}
+    draft.unlink(missing_ok=True)
