@@ -31,10 +31,10 @@ _CSV_COLUMNS = ("file", "line", "reason", "rule", "lines", "sample")
 # --- JSON -----------------------------------------------------------------------------------------
 
 
-def receipt_json(receipt: Receipt, sender: str, account_name: str, only: str | None = None) -> bytes:
+def receipt_json(receipt: Receipt, sender: str, account_name: str, only: FileLine | None = None) -> bytes:
     """The receipt as JSON of the schema `schema()`, in ASCII; with `only` that one file is listed, as next to the file itself."""
     data, sync = receipt.kind == "data", receipt.kind == "id_sync"
-    files = [file for file in receipt.files if only is None or file.name == only]
+    files = receipt.files if only is None else (only,)
     codes = sorted({code for file in files for code in file.rejected if code in _REASONS})
     before = receipt.previous or {}
     content = {

@@ -99,9 +99,10 @@ class Copies:
         if inbox is None:
             return Outcome("failed", message["recipients"], "the catalog has no such partner any more")
         decided = set(self._newest.get(message["message_id"], ()))
-        files = [file for file in message["recipients"] if file in decided]
+        named = {file.name: file for file in receipt.files}
+        files = [file for file in message["recipients"] if file in decided and file in named]
         for position, file in enumerate(files):
-            self._draft.write_bytes(receipt_json(receipt, settings.mail.sender, settings.account.name, only=file))
+            self._draft.write_bytes(receipt_json(receipt, settings.mail.sender, settings.account.name, only=named[file]))
             try:
                 inbox.place.put(self._draft, receipt_name(inbox.place, file, own=inbox.own))
             except PlaceError as error:
