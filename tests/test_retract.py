@@ -28,7 +28,7 @@ from bsync_assets.upkeep import rebuild
 from bsync_assets.workspace import open_catalog
 
 #: What tells that something was retracted, and so differs.
-ASIDE = ("inbound_files", "receipts", "id_sync_receipts", "mail_outbox", "runs", "catalog_versions")
+ASIDE = ("inbound_files", "onboarding_status", "receipts", "id_sync_receipts", "mail_outbox", "runs", "catalog_versions")
 #: The figures of receipts that hold, without what says how they came about and without those that say nothing.
 HOLDING = """
     SELECT * EXCLUDE (run_id, job_start, job_end, revision, why, as_of) FROM (
