@@ -5,23 +5,14 @@ No rule and no expected figure stands here; those belong to the tests.
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import yaml
-
-from bsync_assets.runs import dagster_home
-from bsync_assets.warehouse.lake import attach, single_writer
 
 CATALOG_FILES = ("partners", "data_sources", "traits", "segments", "destinations")
 INACTIVE_AFTER = timedelta(days=120)
@@ -38,25 +29,10 @@ def write_workspace(home: Path, catalog: Mapping[str, list[dict[str, Any]]], sta
             "ops": ["ops@example.com"],
         },
     }
-    shutil.copytree(_opened_once(), home, dirs_exist_ok=True)
     (home / "catalog").mkdir(parents=True)
     (home / "bsync.yaml").write_text(yaml.safe_dump(settings))
     for name in CATALOG_FILES:
         (home / "catalog" / f"{name}.yaml").write_text(yaml.safe_dump(catalog.get(name, [])))
-
-
-@cache
-def _opened_once() -> Path:
-    """A workspace whose lake and Dagster storage were opened and hold nothing yet: to copy them is quicker than to make them."""
-    home = Path(tempfile.mkdtemp(prefix="bsync-opened-"))
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    before = os.environ.get("DAGSTER_HOME")
-    dagster_home(home)
-    if before is not None:
-        os.environ["DAGSTER_HOME"] = before
-    with single_writer(home), closing(duckdb.connect()) as con:
-        attach(con, home)
-    return home
 
 
 def write_inbound(home: Path, partner: str, day: date, name: str, content: bytes, arrived: datetime) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from bsync_assets.warehouse.lake import quoted
-from bsync_assets.warehouse.publish import published_file
+from bsync_assets.warehouse.publish import public_views, published_file
 
 
 def export(home: Path, file: Path) -> int:
@@ -41,8 +41,9 @@ def _copy(con: duckdb.DuckDBPyConnection) -> int:
         SELECT schema_name, view_name, sql, comment
         FROM duckdb_views()
         WHERE database_name = 'published' AND NOT internal
-        ORDER BY schema_name = 'main', view_oid
     """).fetchall()
+    made = {view: place for place, (view, _, _) in enumerate(public_views())}  # some views read others
+    views.sort(key=lambda view: (view[0] == "main", made.get(view[1], len(made))))
     con.execute("CREATE SCHEMA stored")
     for schema, name, statement, comment in views:
         if schema == "stored":

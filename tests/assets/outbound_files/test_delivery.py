@@ -89,13 +89,16 @@ def test_one_destination_stops_no_other(stage: Any) -> None:
 def test_a_second_delivery_of_a_day_changes_its_base_too(stage: Any) -> None:
     w = stage()
     w.members(START, [(10, 1), (10, 2)])
-    w.deliver(START)  # everything is new: a base is due
-    assert w.con.execute("SELECT count(*) FROM lake.main.published_members_base").fetchone() == (2,)
-    w.members(START, [(10, 1), (10, 3)])  # a late file
-    w.deliver(START, full=True)
-    assert w.texts()[-1] == f"{uuid(1)} 10 \n{uuid(2)}  10\n{uuid(3)} 10 \n"
+    w.deliver(START)
+    tuesday = START + ONE_DAY
+    w.members(tuesday, [(10, 4)])
+    w.deliver(tuesday)  # with the second day's changes a base is due
+    assert w.con.execute("SELECT count(*) FROM lake.main.published_members_base").fetchone() == (3,)
+    w.members(tuesday, [(10, 3)])  # a late file
+    w.deliver(tuesday, full=True)
+    assert f"{uuid(1)} 10 \n{uuid(2)} 10 \n{uuid(3)} 10 \n{uuid(4)}  10\n" in w.texts()
     w.con.execute("DELETE FROM lake.main.published_changes")  # history that a base covers may go
-    w.deliver(START + ONE_DAY)
+    w.deliver(tuesday + ONE_DAY)
     assert w.texts()[-1] == ""
 
 
