@@ -25,7 +25,9 @@ def count_populations(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: dat
     is_carried_on = one(
         con, "SELECT count(*) > 0 FROM lake.main.trait_populations WHERE day = $before", {"before": the_day_before}
     )
-    asked = {"day": day, "people": people(catalog), "is_carried_on": is_carried_on}
+    earlier = "SELECT count(*) > 0 FROM lake.main.profile_traits_changes WHERE day < $day"
+    has_earlier = one(con, earlier, {"day": day})
+    asked = {"day": day, "people": people(catalog), "is_carried_on": is_carried_on, "has_earlier": has_earlier}
     make(con, "trait_population", sql(__file__, "trait_populations.sql"), asked)
     make(con, "segment_population", sql(__file__, "segment_populations.sql"), {"day": day})
     make(con, "mover", "SELECT DISTINCT dpid, id FROM lake.main.segment_changes WHERE day = $day", {"day": day})

@@ -15,36 +15,47 @@ realized_today AS (
     WHERE day = $day AND change <> 'removed'
 ),
 
--- When each profile realized a trait last, within the longest window. What is of today need not be looked for twice.
+-- When each profile realized a trait last, within the longest window: how many of them on each day. What is of today is compared
+-- with earlier days only where there are any.
 last_realization AS (
     SELECT
         trait_id,
-        CASE WHEN list_contains($people, dpid) THEN 'person' ELSE 'device' END AS kind,
-        CAST($day AS DATE) AS day
+        dpid,
+        CAST($day AS DATE) AS day,
+        count(*) AS profiles
     FROM realized_today
+    GROUP BY trait_id, dpid
     UNION ALL
     SELECT
         trait_id,
-        CASE WHEN list_contains($people, dpid) THEN 'person' ELSE 'device' END AS kind,
-        max(day) AS day
-    FROM lake.main.profile_traits_changes
-    ANTI JOIN realized_today USING (trait_id, dpid, id)
-    WHERE day > CAST($day AS DATE) - 90 AND day < $day AND change <> 'removed'
-    GROUP BY trait_id, dpid, id
+        dpid,
+        day,
+        count(*) AS profiles
+    FROM (
+        SELECT
+            trait_id,
+            dpid,
+            max(day) AS day
+        FROM lake.main.profile_traits_changes
+        ANTI JOIN (FROM realized_today WHERE $has_earlier) AS again USING (trait_id, dpid, id)
+        WHERE day > CAST($day AS DATE) - 90 AND day < $day AND change <> 'removed'
+        GROUP BY trait_id, dpid, id
+    )
+    GROUP BY trait_id, dpid, day
 ),
 
 uniques AS (
     SELECT
         trait_id,
-        kind,
-        count(*) FILTER (day > CAST($day AS DATE) - 1) AS unique_1,
-        count(*) FILTER (day > CAST($day AS DATE) - 7) AS unique_7,
-        count(*) FILTER (day > CAST($day AS DATE) - 14) AS unique_14,
-        count(*) FILTER (day > CAST($day AS DATE) - 30) AS unique_30,
-        count(*) FILTER (day > CAST($day AS DATE) - 60) AS unique_60,
-        count(*) AS unique_90
+        CASE WHEN list_contains($people, dpid) THEN 'person' ELSE 'device' END AS kind,
+        sum(profiles) FILTER (day > CAST($day AS DATE) - 1) AS unique_1,
+        sum(profiles) FILTER (day > CAST($day AS DATE) - 7) AS unique_7,
+        sum(profiles) FILTER (day > CAST($day AS DATE) - 14) AS unique_14,
+        sum(profiles) FILTER (day > CAST($day AS DATE) - 30) AS unique_30,
+        sum(profiles) FILTER (day > CAST($day AS DATE) - 60) AS unique_60,
+        sum(profiles) AS unique_90
     FROM last_realization
-    GROUP BY trait_id, kind
+    GROUP BY ALL
 ),
 
 totals AS (
@@ -78,9 +89,16 @@ held AS (
         SELECT
             trait_id,
             CASE WHEN list_contains($people, dpid) THEN 'person' ELSE 'device' END AS kind,
-            CASE change WHEN 'added' THEN 1 WHEN 'removed' THEN -1 ELSE 0 END AS holders
-        FROM lake.main.profile_traits_changes
-        WHERE day = $day AND $is_carried_on
+            holders
+        FROM (
+            SELECT
+                trait_id,
+                dpid,
+                sum(CASE change WHEN 'added' THEN 1 WHEN 'removed' THEN -1 ELSE 0 END) AS holders
+            FROM lake.main.profile_traits_changes
+            WHERE day = $day AND $is_carried_on
+            GROUP BY trait_id, dpid
+        )
         UNION ALL
         SELECT
             trait_id,
