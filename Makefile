@@ -15,7 +15,7 @@ demo: .venv/installed  ## run the three days shipped in data/ and show their rec
 	.venv/bin/bsync demo
 
 test: .venv/installed-dev  ## run all tests (some minutes)
-	TMPDIR=$${TMPDIR:-$(FAST_FOLDER)} .venv/bin/python -m pytest --numprocesses 2
+	TMPDIR=$${TMPDIR:-$(FAST_FOLDER)} .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: .venv/installed-dev  ## check style and types
 	.venv/bin/ruff check .

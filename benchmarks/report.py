@@ -47,13 +47,13 @@ def write_section(title: str, body: str, path: Path = RESULTS) -> None:
     """Put the section `## title` into RESULTS.md, in place of the one with the same title, if any."""
     text = path.read_text() if path.exists() else TITLE
     head, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
-    section = f"{title}\n\n{machine()}\n\n{body}\n\n"
+    section = f"{title}\n\n{machine()}\n\n{body}"
     titles = [old.partition("\n")[0] for old in sections]
     if title in titles:
         sections[titles.index(title)] = section
     else:
         sections.append(section)
-    path.write_text((head.rstrip() + "\n\n" + "".join(f"## {part}" for part in sections)).rstrip() + "\n")
+    path.write_text("\n\n".join([head.rstrip(), *(f"## {part.rstrip()}" for part in sections)]) + "\n")
 
 
 def _version(package: str) -> str:
