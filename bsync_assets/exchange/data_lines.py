@@ -82,9 +82,11 @@ def _limit_users(con: duckdb.DuckDBPyConnection, open_file: int | None) -> None:
     """Make `over_limit`, and remember the lines per user of a file that goes on (INB-36)."""
     con.execute("INSERT INTO user_lines BY NAME " + sql(__file__, "user_lines.sql"))
     # Nobody has more lines than the most of each slice together: mostly there is nobody to look for.
-    most = one(con, "SELECT coalesce(sum(lines), 0) FROM (SELECT max(lines) AS lines FROM user_lines GROUP BY slice)")
-    nobody = "SELECT rec FROM record LIMIT 0"
-    make(con, "over_limit", sql(__file__, "over_limit.sql") if most > LINES_PER_USER else nobody)
+    at_most = one(con, "SELECT coalesce(sum(lines), 0) FROM (SELECT max(lines) AS lines FROM user_lines GROUP BY slice)")
+    if at_most > LINES_PER_USER:
+        make(con, "over_limit", sql(__file__, "over_limit.sql"), {"most": LINES_PER_USER})
+    else:
+        make(con, "over_limit", "SELECT rec FROM record LIMIT 0")
     con.execute("DELETE FROM user_lines WHERE file IS DISTINCT FROM $file", {"file": open_file})
 
 

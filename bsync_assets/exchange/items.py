@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 _TAB, _BLANK, _QUOTE, _COMMA = 9, 32, 34, 44
 _MOST_TEXTS = 2_000_000  # bounds the memory that texts take, of which a file may have ever new ones
-_NUMBER = np.uint64(0xFFFFFFFF)
-_PRIME = np.uint64(0x100000001B3), np.uint64(0x9E3779B97F4A7C15)
+_PRIME = np.uint64(0x100000001B3)
+_LENGTH_BITS = np.uint64(17)  # of a text, which is a part of a line of at most 102400 bytes (INB-35)
+_LENGTH = np.uint64((1 << 17) - 1)
 
 Numbers = NDArray[np.int32]
 Offsets = NDArray[np.int64]
@@ -33,15 +34,15 @@ Flags = NDArray[np.bool_]
 class Texts:
     """Distinct texts by number, in the order in which they came, and a hash table that finds them.
 
-    A slot is two words: 64 bits of hash, then 32 more and the number; 0 and 0 is free. Texts are told apart by 96 bits of hash
-    under a secret key, so that nobody can make two that fall together; by chance two of 2 million do once in 10^16 deliveries.
+    A slot is three words: the hash, the number and one, and where the text begins and how long it is; all 0 is free. Equal hashes
+    decide nothing: the texts are compared.
     """
 
     count: int = 0
-    key: Words = field(default_factory=lambda: np.array([secrets.randbits(64) for _ in range(2)], np.uint64))
+    key: np.uint64 = field(default_factory=lambda: np.uint64(secrets.randbits(64)))
     octets: Octets = field(default_factory=lambda: np.zeros(1 << 16, np.uint8))
     start: Offsets = field(default_factory=lambda: np.zeros((1 << 12) + 1, np.int64))
-    slots: Words = field(default_factory=lambda: np.zeros((1 << 13, 2), np.uint64))
+    slots: Words = field(default_factory=lambda: np.zeros((1 << 13, 3), np.uint64))
 
     def since(self, number: int) -> pa.LargeStringArray:
         """The texts from this number on."""
@@ -57,7 +58,7 @@ class Texts:
         self.start = _grown(self.start, self.count + texts + 1)
         if 2 * (self.count + texts) > len(self.slots):
             entered = self.slots
-            self.slots = np.zeros((1 << (2 * (self.count + texts)).bit_length(), 2), np.uint64)
+            self.slots = np.zeros((1 << (2 * (self.count + texts)).bit_length(), 3), np.uint64)
             _move(entered, self.slots)
 
 
@@ -149,7 +150,7 @@ def _cut(
     known_start: Offsets,
     slots: Words,
     count: int,
-    key: Words,
+    key: np.uint64,
 ) -> tuple[int, int]:
     """Fill the arrays from `tabs` to `slots`; answers how many items there are, and how many texts are known then."""
     found = 0
@@ -176,8 +177,7 @@ def _cut(
             first = at
             last = at  # behind the last octet that is no blank
             quoted = False
-            one = ahead_one = key[0]
-            two = ahead_two = key[1]
+            hashed = ahead = key
             while at < end:
                 octet = octets[at]
                 if octet == _COMMA and not quoted:
@@ -187,29 +187,36 @@ def _cut(
                 elif octet == _TAB:
                     tabs[line] += 1
                 at += 1
-                ahead_one = (ahead_one ^ np.uint64(octet)) * _PRIME[0]
-                ahead_two = (ahead_two + np.uint64(octet)) * _PRIME[1]
+                ahead = (ahead ^ np.uint64(octet)) * _PRIME
                 if octet != _BLANK:
-                    last, one, two = at, ahead_one, ahead_two
+                    last, hashed = at, ahead
             at += 1
             unbalanced[line] |= quoted
             if first == last:
                 continue
-            one ^= one >> np.uint64(32)
-            two &= ~_NUMBER
-            slot = one & mask
-            while slots[slot, 1] != 0 and (slots[slot, 0] != one or slots[slot, 1] & ~_NUMBER != two):
+            hashed ^= hashed >> np.uint64(32)
+            slot = hashed & mask
+            while slots[slot, 1] != 0:
+                if slots[slot, 0] == hashed and np.int64(slots[slot, 2] & _LENGTH) == last - first:
+                    position = np.int64(slots[slot, 2] >> _LENGTH_BITS)
+                    k = first
+                    while k < last and octets[k] == known[position]:
+                        k += 1
+                        position += 1
+                    if k == last:
+                        break
                 slot = (slot + np.uint64(1)) & mask
             if slots[slot, 1] == 0:
-                slots[slot, 0] = one
-                slots[slot, 1] = two | np.uint64(count + 1)
                 position = known_start[count]
+                slots[slot, 0] = hashed
+                slots[slot, 1] = np.uint64(count + 1)
+                slots[slot, 2] = (np.uint64(position) << _LENGTH_BITS) | np.uint64(last - first)
                 for k in range(first, last):
                     known[position] = octets[k]
                     position += 1
                 count += 1
                 known_start[count] = position
-            numbers[found] = np.int64(slots[slot, 1] & _NUMBER) - 1
+            numbers[found] = np.int64(slots[slot, 1]) - 1
             found += 1
         if tabs[line] != columns[line]:
             found = before
@@ -226,5 +233,5 @@ def _move(entered: Words, slots: Words) -> None:
             slot = entered[old, 0] & mask
             while slots[slot, 1] != 0:
                 slot = (slot + np.uint64(1)) & mask
-            slots[slot, 0] = entered[old, 0]
-            slots[slot, 1] = entered[old, 1]
+            for word in range(3):
+                slots[slot, word] = entered[old, word]

@@ -1,4 +1,4 @@
--- Records after the 200th of one user ID in one physical file (INB-36), in file order. Grain: one row per record.
+-- Records after the first $most of one user ID in one physical file (INB-36), in file order. Grain: one row per record.
 -- `user_lines(file, user_hash, lines, slice)` holds this slice, the last one, and earlier ones of a file that is read in several.
 WITH
 crowded AS (
@@ -8,7 +8,7 @@ crowded AS (
         coalesce(sum(lines) FILTER (slice < (SELECT max(slice) FROM user_lines)), 0) AS earlier
     FROM user_lines
     GROUP BY file, user_hash
-    HAVING sum(lines) > 200
+    HAVING sum(lines) > $most
 ),
 
 numbered AS (
@@ -22,4 +22,4 @@ numbered AS (
 
 SELECT rec
 FROM numbered
-WHERE nth > 200;
+WHERE nth > $most;
