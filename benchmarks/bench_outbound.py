@@ -2,7 +2,8 @@
 
     python -m benchmarks.bench_outbound --rows 50000000
 
-Both read the same lake (segment_members, two segments per ID, platform IDs), on the same threads and memory limit, without gzip.
+Both read the same lake (segment_members, two segments per ID, platform IDs), on the same threads, without gzip. The stage has the
+2 GB of a run; the statement gets what DuckDB takes by itself, since its lists do not fit into less.
 The stage also splits (1 GB), takes MD5s, writes the control file, delivers to a folder, and advances the publication state.
 """
 
@@ -73,7 +74,7 @@ def compare(folder: Path, rows: int) -> None:
 
     lines = [
         line("DuckDB: gather the columns, COPY sorted by ID", copied["gather"] + copied["copy"], baseline, alone.peak_mb),
-        line("stage: gather, sort, render, split, MD5, changes", parts["freeze"], parts["freeze_cpu"], staged.peak_mb),
+        line("stage: gather, sort, render, split, MD5, changes", parts["render"], parts["render_cpu"], staged.peak_mb),
         line("stage: all of it, delivered and published", parts["stage"], parts["stage_cpu"], staged.peak_mb),
     ]
     body = table(["", "seconds", "CPU seconds", "times the CPU of COPY", "peak MB"], lines)
@@ -102,7 +103,7 @@ def make(folder: Path, rows: int) -> dict[str, float]:
         con.execute(
             "INSERT INTO lake.main.segment_members_base BY NAME "
             "SELECT $day AS as_of, 900 + (number * 7 + second) % $segments AS segment_id, 0 AS dpid, "
-            "lpad(CAST(hash(number) AS VARCHAR), 38, '0') AS id FROM range($rows) AS r (number), range(2) AS s (second)",
+            "left(concat(hash(number), hash(number, 1)), 38) AS id FROM range($rows) AS r (number), range(2) AS s (second)",
             {"day": DAY, "rows": rows, "segments": SEGMENTS},
         )
     return {}
@@ -125,7 +126,8 @@ def stage(folder: Path, rows: int) -> dict[str, float]:
 
         setattr(module, name, call)
 
-    timed(outbound_files, "freeze", "freeze")
+    timed(outbound_files, "plan_rows", "render")
+    timed(outbound_files, "freeze", "render")
     timed(outbound_files, "deliver_segments", "stage")
     with duckdb.connect() as con:
         attach(con, folder)
@@ -137,10 +139,11 @@ def stage(folder: Path, rows: int) -> dict[str, float]:
 
 
 def copy(folder: Path, rows: int) -> dict[str, float]:
-    """DuckDB alone, with the same settings: gather the columns, then COPY them in order."""
+    """DuckDB alone: gather the columns, then COPY them in order."""
     target = folder / "copy.csv"
     with duckdb.connect() as con:
         attach(con, folder)
+        con.execute("RESET GLOBAL memory_limit")
         began, cpu = time.perf_counter(), time.process_time()
         con.execute(
             "CREATE TEMP TABLE ready AS SELECT id, array_to_string(list_sort(list(segment_id)), ',') AS segments, '' AS removed "

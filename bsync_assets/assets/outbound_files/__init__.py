@@ -18,11 +18,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import duckdb
+import pyarrow.compute as pc
 
 from bsync_assets.assets.outbound_files import frozen as on_disk
 from bsync_assets.assets.outbound_files import history
 from bsync_assets.assets.outbound_files.frozen import DELTA, Frozen, delivery_folder, freeze, frozen_folder
-from bsync_assets.assets.outbound_files.plan import NOW, members_of_day, plan_rows
+from bsync_assets.assets.outbound_files.plan import NOW, members_of_day, plan_rows, read_rows
 from bsync_assets.catalog.models import Catalog, Destination
 from bsync_assets.exchange.destination_names import control_names, file_name
 from bsync_assets.exchange.templates import Delivery, parse_template, render
@@ -345,16 +346,18 @@ def preview(
         members.of(day)
         mode = mode_for(con, destination, day, full)
         plan, blocked = plan_rows(con, catalog, destination, day, delivery_of(catalog, destination, mode, 0))
-        counted = con.execute(
-            "SELECT count(line), count(broken), coalesce(sum(strlen(line)), 0) FROM (" + plan.rows + ")", plan.params
-        ).fetchone() or (0, 0, 0)
+        sent, broken, size = 0, 0, 0
+        for batch in read_rows(con, plan):
+            lines = batch.column("line")
+            sent, broken = sent + len(lines) - lines.null_count, broken + lines.null_count
+            size += pc.sum(pc.binary_length(lines)).as_py() or 0
         added, removed = con.execute(
             "SELECT count(*) FILTER (is_current AND NOT is_published), count(*) FILTER (is_removed) FROM pair"
         ).fetchone() or (0, 0)
         waiting = [d for d in history.deliveries(con, number) if d["status"] != "delivered"]
         rows.append({
-            "destination": number, "name": destination.name, "mode": mode, "rows": counted[0], "failed": counted[1],
-            "bytes": int(counted[2]), "added": added, "removed": removed,
+            "destination": number, "name": destination.name, "mode": mode, "rows": sent, "failed": broken,
+            "bytes": size, "added": added, "removed": removed,
             "not_addressable": one(con, "SELECT coalesce(sum(not_addressable), 0)::BIGINT FROM reach"),
             "blocked": sorted({block["segment_id"] for block in blocked}),
             "open": [f"{d['day']} {d['status']}" for d in waiting],

@@ -21,11 +21,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from bsync_assets.assets.outbound_files.plan import Plan
+from bsync_assets.assets.outbound_files.plan import Plan, read_rows
 from bsync_assets.sqlfiles import sql
 from bsync_assets.warehouse.lake import lake_folder, quoted
 
-_ROWS_TOGETHER = 500_000
 DELTA = "published.parquet"
 
 
@@ -142,7 +141,7 @@ def _sync(folder: Path) -> None:
 
 def _lines(con: duckdb.DuckDBPyConnection, plan: Plan, broken: list[pa.Array]) -> Iterator[pa.Array]:
     """The lines of the plan in batches; IDs of broken ones go to `broken`."""
-    for batch in con.execute(plan.rows, plan.params).to_arrow_reader(_ROWS_TOGETHER):
+    for batch in read_rows(con, plan):
         lines = batch.column("line")
         if lines.null_count:
             broken.append(batch.column("broken").drop_null())

@@ -5,12 +5,13 @@ Makes temp tables and answers a `Plan`; nothing is written to the lake, nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from bsync_assets.catalog.models import Catalog, Destination, Segment
 from bsync_assets.exchange.namespaces import DEVICE_DPIDS
@@ -31,15 +32,36 @@ _VALUE_OF = (Column("segment_id", "BIGINT", "segment with a live mapping"), Colu
 _CROSS_DEVICE_RULES = ("last_auth_device", "profile_link", "all_cross_device")
 #: The end of time: a state as of then is what is known now.
 NOW = date.max
+_PAIRS_TOGETHER = 4_000_000
+_ROWS_TOGETHER = 500_000
 
 
 @dataclass(frozen=True)
 class Plan:
     """The rows of a delivery as a SELECT in the order of the file: `line` with its line feed, or null for a row that would break
-    its line, and then its ID in `broken` (OUT-053, OUT-063)."""
+    its line, and then its ID in `broken` (OUT-053, OUT-063).
+
+    It answers for the rows `$first` to `$past` of the temp table `pairs`, which stand in the order of their IDs.
+    """
 
     rows: str
     params: dict[str, Any]
+    pairs: str
+
+
+def read_rows(con: duckdb.DuckDBPyConnection, plan: Plan) -> Iterator[pa.RecordBatch]:
+    """All rows of the plan. Some pairs are grouped and rendered at a time, so memory does not depend on how many there are."""
+    count, most_of_an_id = one(con, f"SELECT count(*) FROM {plan.pairs}"), one(con, "SELECT count(*) FROM known_value")
+    whole_id = f"""
+        SELECT count(*) FROM {plan.pairs}
+        WHERE rowid >= $at AND rowid < $at + $most AND id = (SELECT id FROM {plan.pairs} WHERE rowid = $at - 1)
+    """
+    first = 0
+    while first < count:
+        at = first + _PAIRS_TOGETHER
+        past = at + one(con, whole_id, {"at": at, "most": most_of_an_id})
+        yield from con.execute(plan.rows, plan.params | {"first": first, "past": past}).to_arrow_reader(_ROWS_TOGETHER)
+        first = past
 
 
 def live_mappings(catalog: Catalog, destination: Destination, day: date) -> tuple[dict[int, str], list[dict[str, Any]]]:
@@ -118,8 +140,8 @@ def plan_rows(
     current = sql(__file__, "current.sql")
     if one(con, "SELECT (SELECT count(*) FROM address) > 0 OR (SELECT count(*) <> count(DISTINCT pos) FROM value_of)"):
         current = "SELECT DISTINCT * FROM (" + current + ")"  # elsewhere a member is one ID and a segment one value
-    make(con, "pair", "WITH current AS (" + current + "), published AS (" + sql(__file__, "published.sql") + ") "
-         + sql(__file__, "pair.sql"), {"namespace": namespace})  # fmt: skip
+    make(con, "pair", "WITH current AS (" + current + "), published AS (" + sql(__file__, "published.sql") + ") FROM ("
+         + sql(__file__, "pair.sql") + ") ORDER BY id", {"namespace": namespace})  # fmt: skip
     make(con, "broken", "SELECT id FROM pair LIMIT 0")
     return _rows(con, catalog, destination, day, delivery), blocked
 
@@ -167,14 +189,15 @@ def _rows(con: duckdb.DuckDBPyConnection, catalog: Catalog, destination: Destina
             breaks += " OR list_has_any(segments || removed, $odd)"
     told = "is_current" if delivery.sync_mode == "full" else "is_current AND NOT is_published"
     element = "{'pos': pos, 'updated': updated}" if content.times else "pos"
+    pairs = "dated_pair" if content.times else "pair"
     rows = f"""
         WITH row AS (
             SELECT
                 id AS dp_uuid,
                 coalesce(list({element}) FILTER ({told}), []) AS segments,
                 coalesce(list({element}) FILTER (is_removed), []) AS removed
-            FROM {"dated_pair" if content.times else "pair"}
-            WHERE {told} OR is_removed
+            FROM {pairs}
+            WHERE rowid >= $first AND rowid < $past AND ({told} OR is_removed)
             GROUP BY id
         ),
         filled AS (
@@ -189,7 +212,7 @@ def _rows(con: duckdb.DuckDBPyConnection, catalog: Catalog, destination: Destina
         FROM rendered
         ORDER BY id
     """
-    return Plan(rows, params)
+    return Plan(rows, params, pairs)
 
 
 def _row_columns(
@@ -230,7 +253,9 @@ def _row_columns(
     if content.times:
         make(con, "segment_change", "SELECT segment_id, dpid, id, max(day) AS day FROM lake.main.segment_changes "
              "WHERE day <= $day GROUP BY ALL", {"day": day})  # fmt: skip
-        make(con, "dated_pair", sql(__file__, "dated_pair.sql"), {"day": day, "namespace": namespace})
+        make(
+            con, "dated_pair", "FROM (" + sql(__file__, "dated_pair.sql") + ") ORDER BY id", {"day": day, "namespace": namespace}
+        )
     return selected, joins
 
 

@@ -7,7 +7,7 @@ what is recorded of it.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -161,10 +161,18 @@ def bitmaps(con: duckdb.DuckDBPyConnection, query: str, count: int) -> list[BitM
 
 
 def register_sets(con: duckdb.DuckDBPyConnection, view: str, key: str, number: str, sets: Sequence[BitMap]) -> None:
-    """Make the view `view` with columns `key` (position of the set) and `number` (each of its members)."""
-    keys = np.repeat(np.arange(len(sets), dtype=np.uint32), [len(each) for each in sets])
-    numbers = np.concatenate([np.frombuffer(each.to_array(), dtype=np.uint32) for each in sets] or [np.array([], np.uint32)])
-    con.register(view, pa.table({key: keys, number: numbers}))
+    """Make `view`, to be read once: columns `key` (position of the set) and `number` (each of its members).
+
+    One set at a time becomes rows, while it is read.
+    """
+    columns = pa.schema({key: pa.uint32(), number: pa.uint32()})
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        for position, each in enumerate(sets):
+            numbers = np.frombuffer(each.to_array(), dtype=np.uint32)
+            yield pa.record_batch([np.full(len(numbers), position, dtype=np.uint32), numbers], schema=columns)
+
+    con.register(view, pa.RecordBatchReader.from_batches(columns, rows()))
 
 
 def register(con: duckdb.DuckDBPyConnection, view: str, columns: dict[str, tuple[Any, pa.DataType]]) -> None:

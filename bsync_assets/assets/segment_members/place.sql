@@ -17,9 +17,9 @@ SELECT
     profile.dpid,
     profile.id
 FROM judged_profile AS profile
+ANTI JOIN (SELECT dpid, id FROM merged_now) AS merged ON merged.dpid = profile.dpid AND merged.id = profile.id
+ANTI JOIN gone_now AS gone ON gone.dpid = profile.dpid AND gone.id = profile.id
 WHERE CASE
         WHEN list_contains($people, profile.dpid) THEN list_contains($sources, profile.dpid)
         ELSE $devices
-    END
-    AND NOT EXISTS (FROM merged_now AS merged WHERE merged.dpid = profile.dpid AND merged.id = profile.id)
-    AND NOT EXISTS (FROM gone_now AS gone WHERE gone.dpid = profile.dpid AND gone.id = profile.id);
+    END;
