@@ -143,7 +143,7 @@ def copy(folder: Path, rows: int) -> dict[str, float]:
     target = folder / "copy.csv"
     with duckdb.connect() as con:
         attach(con, folder)
-        con.execute("RESET GLOBAL memory_limit")
+        con.execute("SET GLOBAL memory_limit = '80%'")
         began, cpu = time.perf_counter(), time.process_time()
         con.execute(
             "CREATE TEMP TABLE ready AS SELECT id, array_to_string(list_sort(list(segment_id)), ',') AS segments, '' AS removed "

@@ -224,10 +224,14 @@ def _judge_group(
         view_as_of(con, "counts_now", "trait_counts", day, only="concerned")
         view_as_of(con, "members_then", "segment_members", day - timedelta(days=1), only="affected_profile")
     make(con, "judged_profile", sql(__file__, "judged_profile.sql"))
+    if in_full:
+        con.execute("DROP TABLE concerned")  # everybody, twice in memory
     place_profiles(con, merge, people(catalog))
 
-    register_sets(con, "satisfied", "key", "unit", judge(con, judged, day))
-    members = bitmaps(con, sql(__file__, "members.sql"), len(judged))
+    members = judge(con, judged, day)
+    if one(con, "SELECT count(*) > 0 FROM merged_now"):  # elsewhere a unit is its one profile
+        register_sets(con, "satisfied", "key", "unit", members)
+        members = bitmaps(con, sql(__file__, "members.sql"), len(judged))
     then = bitmaps(con, sql(__file__, "members_then.sql"), len(judged))
     register_sets(con, "came", "key", "no", [now - before for now, before in zip(members, then, strict=True)])
     register_sets(con, "went", "key", "no", [before - now for now, before in zip(members, then, strict=True)])
