@@ -142,8 +142,9 @@ def copy(folder: Path, rows: int) -> dict[str, float]:
     """DuckDB alone: gather the columns, then COPY them in order."""
     target = folder / "copy.csv"
     with duckdb.connect() as con:
+        own_limit = con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
         attach(con, folder)
-        con.execute("SET GLOBAL memory_limit = '80%'")
+        con.execute(f"SET GLOBAL memory_limit = '{own_limit}'")
         began, cpu = time.perf_counter(), time.process_time()
         con.execute(
             "CREATE TEMP TABLE ready AS SELECT id, array_to_string(list_sort(list(segment_id)), ',') AS segments, '' AS removed "
