@@ -28,8 +28,9 @@ ui: .venv/installed  ## open Dagster on http://127.0.0.1:3000 with the workspace
 bench: .venv/installed-dev  ## measure speed and size (an hour), write benchmarks/RESULTS.md
 	for name in inbound segments outbound serve dagster; do .venv/bin/python -m benchmarks.bench_$$name || exit 1; done
 
-fuzz: .venv/installed-dev  ## compare made-up days with the oracle, FUZZ_EXAMPLES=300 times
-	BSYNC_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) .venv/bin/python -m pytest --numprocesses 2 tests/test_oracle.py
+fuzz: .venv/installed-dev  ## compare made-up days with the oracle, FUZZ_EXAMPLES=300 times, and histories of segments
+	BSYNC_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) BSYNC_FUZZ_HISTORIES=40 .venv/bin/python -m pytest --numprocesses 2 \
+		tests/test_oracle.py tests/test_retract.py tests/assets/segment_members/test_histories.py
 
 chaos: .venv/installed-dev  ## break runs in every way, many times, write docs/reliability.md
 	.venv/bin/python tests/chaos/chaos.py

@@ -173,7 +173,8 @@ def state_as_of(table: str, only: str | None = None, change_sets: int = 2, *, ha
     columns, key = ", ".join(declared.column_names), ", ".join(declared.key)
     among = f" SEMI JOIN {only} USING (dpid, id)" if only else ""
     newest = f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY day DESC) = 1" if change_sets > 1 else ""
-    base = f"FROM {_LAKE}{table}_base AS base{among} WHERE as_of = (SELECT as_of FROM start)"
+    of_base = f"FROM {_LAKE}{table}_base{among}"
+    is_newest = "WHERE as_of = (SELECT as_of FROM start)"
     start = f"""
         WITH
         start AS (
@@ -182,7 +183,7 @@ def state_as_of(table: str, only: str | None = None, change_sets: int = 2, *, ha
             WHERE as_of <= $day
         )"""
     if change_sets == 0:
-        return f"{start} SELECT {columns} {base}"
+        return f"{start} SELECT {columns} {of_base} {is_newest}"
     changes = f"SELECT {columns}, change FROM {_LAKE}{declared.changes}{among} WHERE day <= $day"
     if not has_base:
         return f"SELECT {columns} FROM ({changes} {newest}) AS latest WHERE change <> 'removed'"
@@ -192,8 +193,7 @@ def state_as_of(table: str, only: str | None = None, change_sets: int = 2, *, ha
             {newest}
         )
         SELECT {columns}
-        {base}
-            AND NOT EXISTS (FROM latest WHERE {" AND ".join(f"latest.{k} = base.{k}" for k in declared.key)})
+        {of_base} ANTI JOIN latest USING ({key}) {is_newest}
         UNION ALL
         SELECT {columns} FROM latest WHERE change <> 'removed'
     """

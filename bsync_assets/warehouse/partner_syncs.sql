@@ -46,10 +46,7 @@ pairs AS (
         visitors.last_seen
     FROM visitors
     CROSS JOIN (SELECT DISTINCT partner FROM sources) AS partners
-    WHERE NOT EXISTS (
-        FROM linked
-        WHERE linked.partner = partners.partner AND linked.device_id = visitors.device_id
-    )
+    ANTI JOIN linked ON linked.partner = partners.partner AND linked.device_id = visitors.device_id
 )
 
 SELECT
@@ -59,4 +56,4 @@ SELECT
     since,
     last_seen
 FROM pairs
-WHERE NOT EXISTS (FROM opt_outs WHERE opt_outs.dpid = 0 AND opt_outs.id = pairs.device_id)
+ANTI JOIN opt_outs ON opt_outs.dpid = 0 AND opt_outs.id = pairs.device_id

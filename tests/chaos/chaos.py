@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from email import message_from_bytes
 from hashlib import sha256
 from pathlib import Path
 
@@ -32,11 +33,14 @@ sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 
 import duckdb  # noqa: E402
 import yaml  # noqa: E402
+from aiosmtpd.smtp import SMTP, Envelope, Session  # noqa: E402
 from demo import DAYS, copy_demo, differences, message_ids, tables  # noqa: E402
+from mail.smtp import Inbox, serving  # noqa: E402
 from transport.servers import PASSWORD, S3_KEYS, s3_server, sftp_server  # noqa: E402
 from workspaces import write_inbound, write_workspace  # noqa: E402
 
 from bsync_assets.assets.inbound_files import kept_files, take_stock  # noqa: E402
+from bsync_assets.assets.receipt_mail import send_due  # noqa: E402
 from bsync_assets.runs import run_days  # noqa: E402
 from bsync_assets.upkeep import maintain  # noqa: E402
 from bsync_assets.warehouse.lake import LakeBusy, attach  # noqa: E402
@@ -290,6 +294,45 @@ def clock_off(folder: Path, times: int) -> tuple[int, str, str]:
     return 2, "a server's clock two days off loses no file", f"{len(days)} of 2 files taken in, on days {seen} from today"
 
 
+class FlappingInbox(Inbox):
+    """Takes a message one time in three; else it is busy, or hangs up before it took it."""
+
+    moods = random.Random(4)
+    refusals = 0
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        mood = self.moods.choice(("takes", "busy", "hangs up"))
+        if mood == "takes":
+            return await super().handle_DATA(server, session, envelope)
+        self.refusals += 1
+        if mood == "hangs up":
+            assert server.transport is not None
+            server.transport.close()
+        return "451 busy"
+
+
+def mail_flapping(folder: Path, times: int) -> tuple[int, str, str]:
+    """At first nobody listens, then a server answers that is rarely in the mood."""
+    home = copy_demo(folder / "mail-home")
+    settings = yaml.safe_load((home / "bsync.yaml").read_text())
+    inbox, asked, waiting = FlappingInbox(), 0, 1
+    with serving(inbox) as reached:
+        mail = settings["mail"] | {"transport": "smtp", "host": reached.host}
+        (home / "bsync.yaml").write_text(yaml.safe_dump(settings | {"mail": mail | {"port": 1}}))
+        finish(home)
+        assert not inbox.taken
+        (home / "bsync.yaml").write_text(yaml.safe_dump(settings | {"mail": mail | {"port": reached.port}}))
+        with duckdb.connect() as con:
+            attach(con, home)
+            while waiting and asked < times:
+                asked += 1
+                waiting = send_due(con, open_catalog(home))["waiting"]
+            due = con.execute("SELECT count(DISTINCT message_id) FROM lake.main.mail_outbox WHERE channel = 'mail'").fetchall()
+    ids = [message_from_bytes(content)["Message-ID"] for _, _, content in inbox.taken]
+    seen = f"{due[0][0]} messages, {len(set(ids))} arrived, {len(ids) - len(set(ids))} of them twice, after {asked} rounds"
+    return inbox.refusals, "every message arrives, none twice; the run goes on without the server", seen
+
+
 # --- Growth and memory
 
 
@@ -366,6 +409,7 @@ def main() -> None:
             "two runs of the same days at once": lambda: two_at_once(reference(), folder, given.twice),
             "SFTP flapping": lambda: sftp_flapping(folder, given.files),
             "S3 down and up": lambda: s3_flapping(folder, given.files // 4),
+            "mail down and flapping": lambda: mail_flapping(folder, 500),
             "clock of a server two days off": lambda: clock_off(folder, 2),
             "many days": lambda: many_days(folder, given.days, given.partners),
             "a large day": lambda: memory_of_a_large_day(folder, given.records),
@@ -400,7 +444,7 @@ the number of cores means that others worked on it at the time: take times from 
 | --- | --- | --- | --- | --- |
 {table}
 
-Mail that fails, is refused or is interrupted is in `tests/test_must_hold_mail.py`, readers during runs in
+Mail that is refused or interrupted in other ways is in `tests/mail/test_deliver.py`, readers during runs in
 `tests/test_must_hold_readers.py`.
 
 {marker}{json.dumps(rows)} -->

@@ -43,14 +43,12 @@ SELECT
     devices.via
 FROM pair
 INNER JOIN devices ON devices.dpid = pair.master_dpid AND devices.id = pair.master_id
+ANTI JOIN opted_out ON opted_out.dpid = devices.device_dpid AND opted_out.id = devices.device_id
+ANTI JOIN sighting
+    ON sighting.row_no = pair.row_no
+    AND sighting.col = pair.col
+    AND sighting.device_dpid = devices.device_dpid
+    AND sighting.device_id = devices.device_id
 WHERE pair.format = 'adobe_id'
     AND NOT pair.is_direct
-    AND NOT pair.is_opted_out
-    AND NOT EXISTS (FROM opted_out WHERE opted_out.dpid = devices.device_dpid AND opted_out.id = devices.device_id)
-    AND NOT EXISTS (
-        FROM sighting
-        WHERE sighting.row_no = pair.row_no
-            AND sighting.col = pair.col
-            AND sighting.device_dpid = devices.device_dpid
-            AND sighting.device_id = devices.device_id
-    );
+    AND NOT pair.is_opted_out;

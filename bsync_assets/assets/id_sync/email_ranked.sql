@@ -44,8 +44,7 @@ merged AS (
         AND before.id = today.id
         AND before.email_dpid = today.email_dpid
         AND before.hash = today.hash
-    WHERE today.id IS NOT NULL
-        OR EXISTS (FROM today AS touched WHERE touched.dpid = before.dpid AND touched.id = before.id)
+    WHERE today.id IS NOT NULL OR (before.dpid, before.id) IN (SELECT (dpid, id) FROM today)
 ),
 
 ranked AS (

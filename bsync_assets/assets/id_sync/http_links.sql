@@ -12,7 +12,7 @@ SELECT DISTINCT
     0::BIGINT AS via
 FROM lake.main.event_ids AS declared
 INNER JOIN lake.main.id_sync_events AS events ON events.day = $day AND events.event = declared.event
+ANTI JOIN opted_out AS declared_out ON declared_out.dpid = declared.dpid AND declared_out.id = declared.id
+ANTI JOIN opted_out AS device_out ON device_out.dpid = 0 AND device_out.id = events.device_id
 WHERE declared.day = $day
-    AND NOT (declared.dpid = 0 AND declared.id = events.device_id)
-    AND NOT EXISTS (FROM opted_out WHERE opted_out.dpid = declared.dpid AND opted_out.id = declared.id)
-    AND NOT EXISTS (FROM opted_out WHERE opted_out.dpid = 0 AND opted_out.id = events.device_id);
+    AND NOT (declared.dpid = 0 AND declared.id = events.device_id);

@@ -30,13 +30,8 @@ merged AS (
         AND before.device_dpid = today.device_dpid
         AND before.device_id = today.device_id
     WHERE today.id IS NOT NULL
-        OR EXISTS (FROM touched WHERE touched.dpid = before.dpid AND touched.id = before.id)
-        OR EXISTS (
-            FROM touched
-            WHERE touched.device_dpid = before.device_dpid
-                AND touched.device_id = before.device_id
-                AND touched.dpid = before.dpid
-        )
+        OR (before.dpid, before.id) IN (SELECT (dpid, id) FROM touched)
+        OR (before.device_dpid, before.device_id, before.dpid) IN (SELECT (device_dpid, device_id, dpid) FROM touched)
 ),
 
 limited AS (

@@ -35,7 +35,7 @@ SELECT
     CASE
         WHEN rows.is_opted_out THEN 'opted_out'
         WHEN rows.format = 'c2c_id' OR rows.is_direct THEN 'stored'
-        WHEN EXISTS (FROM sighting WHERE sighting.row_no = rows.row_no) THEN 'stored'
+        WHEN rows.row_no IN (SELECT row_no FROM sighting) THEN 'stored'
         WHEN known_master.id IS NOT NULL THEN 'opted_out'  -- it has devices, and all of them opted out
         ELSE 'no_matching_aam_id'
     END AS outcome

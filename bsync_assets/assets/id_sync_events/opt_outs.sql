@@ -47,5 +47,5 @@ SELECT
     'added' AS change,
     NULL::VARCHAR AS reason
 FROM (FROM named UNION ALL FROM devices) AS entries
-WHERE NOT EXISTS (FROM opt_outs_before AS known WHERE known.dpid = entries.dpid AND known.id = entries.id)
+ANTI JOIN opt_outs_before USING (dpid, id)
 GROUP BY dpid, id;

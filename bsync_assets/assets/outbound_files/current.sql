@@ -14,4 +14,4 @@ addressed AS (
 
 SELECT id, pos
 FROM addressed
-WHERE NOT EXISTS (FROM opted_out WHERE opted_out.dpid = $namespace AND opted_out.id = addressed.id);
+ANTI JOIN opted_out ON opted_out.dpid = $namespace AND opted_out.id = addressed.id;

@@ -10,5 +10,6 @@ SELECT
     CASE WHEN is_removed THEN 'unpublished' END AS reason
 FROM pair
 JOIN known_value USING (pos)
+ANTI JOIN broken ON broken.id = pair.id
 LEFT JOIN device ON device.id = pair.id AND $namespace <> 0  -- a platform ID is a device itself
-WHERE (is_removed OR is_current AND NOT is_published) AND NOT EXISTS (FROM broken WHERE broken.id = pair.id);
+WHERE is_removed OR is_current AND NOT is_published;

@@ -113,8 +113,7 @@ def members_of_day(con: duckdb.DuckDBPyConnection, catalog: Catalog, destination
         con,
         "member_of_day",
         "SELECT segment_id, dpid, id FROM (" + state_as_of("segment_members") + ") AS member "
-        "WHERE list_contains($mapped, segment_id) "
-        "AND NOT EXISTS (FROM opted_out WHERE opted_out.dpid = member.dpid AND opted_out.id = member.id)",
+        "ANTI JOIN opted_out USING (dpid, id) WHERE list_contains($mapped, segment_id)",
         {"day": day, "mapped": mapped},
     )
 

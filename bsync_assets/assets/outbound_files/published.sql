@@ -5,8 +5,8 @@ SELECT
     published.segment_id,
     published.device_dpid,
     published.device_id,
-    EXISTS (FROM opted_out WHERE opted_out.dpid = $namespace AND opted_out.id = published.id)
-        OR EXISTS (FROM opted_out WHERE opted_out.dpid = published.device_dpid AND opted_out.id = published.device_id)
+    published.id IN (SELECT id FROM opted_out WHERE dpid = $namespace)
+        OR coalesce((published.device_dpid, published.device_id) IN (SELECT (dpid, id) FROM opted_out), FALSE)
         AS is_private
 FROM published_then AS published
 JOIN known_value USING (value);

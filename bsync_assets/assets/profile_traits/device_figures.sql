@@ -80,15 +80,6 @@ SELECT
 FROM (
     SELECT DISTINCT * EXCLUDE (user_dpid)
     FROM reached
-    WHERE NOT EXISTS (
-        FROM counted_before
-        WHERE counted_before.origin_day = reached.origin_day
-            AND counted_before.partner = reached.partner
-            AND counted_before.dpid = reached.dpid
-            AND counted_before.target = reached.target
-            AND counted_before.batch = reached.batch
-            AND counted_before.device_dpid = reached.device_dpid
-            AND counted_before.device_id = reached.device_id
-    )
+    ANTI JOIN counted_before USING (origin_day, partner, dpid, target, batch, device_dpid, device_id)
 ) AS new_devices
 GROUP BY partner, origin_day, dpid, target, batch;

@@ -32,11 +32,9 @@ gone AS (
         dpid,
         id
     FROM idle_device
-    WHERE NOT EXISTS (FROM profile WHERE profile.dpid = idle_device.dpid AND profile.id = idle_device.id)
-        AND NOT EXISTS (
-            FROM current_link AS link
-            WHERE link.device_dpid = idle_device.dpid AND link.device_id = idle_device.id AND link.last_seen >= $alive_since
-        )
+    ANTI JOIN profile ON profile.dpid = idle_device.dpid AND profile.id = idle_device.id
+    ANTI JOIN (FROM current_link WHERE last_seen >= $alive_since) AS link
+        ON link.device_dpid = idle_device.dpid AND link.device_id = idle_device.id
 )
 
 SELECT

@@ -67,14 +67,11 @@ cleared AS (
     FROM replacements
     INNER JOIN candidates ON candidates.profile_no = replacements.profile_no
     INNER JOIN trait ON trait.trait_id = candidates.trait_id
-    WHERE trait.data_source = replacements.target
-        AND trait.kind = 'onboarded'
-        AND NOT EXISTS (
-            FROM timely
-            WHERE timely.profile_no = replacements.profile_no
-                AND timely.trait_id = candidates.trait_id
-                AND timely.unit = replacements.unit
-        )
+    ANTI JOIN timely
+        ON timely.profile_no = replacements.profile_no
+        AND timely.trait_id = candidates.trait_id
+        AND timely.unit = replacements.unit
+    WHERE trait.data_source = replacements.target AND trait.kind = 'onboarded'
     GROUP BY replacements.profile_no, candidates.trait_id, replacements.unit
 ),
 

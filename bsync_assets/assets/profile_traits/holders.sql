@@ -49,4 +49,4 @@ SELECT
     id,
     is_active OR id IN (SELECT id FROM seen_otherwise) AS is_active
 FROM profiles
-WHERE NOT EXISTS (FROM opted_out WHERE opted_out.dpid = profiles.dpid AND opted_out.id = profiles.id);
+ANTI JOIN opted_out USING (dpid, id);

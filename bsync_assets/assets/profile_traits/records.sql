@@ -25,9 +25,8 @@ newly_linked AS (
         changes.dpid,
         changes.id
     FROM lake.main.id_links_changes AS changes
-    WHERE changes.day = $day
-        AND changes.change = 'added'
-        AND NOT EXISTS (FROM opted_out WHERE opted_out.dpid = changes.dpid AND opted_out.id = changes.id)
+    ANTI JOIN opted_out ON opted_out.dpid = changes.dpid AND opted_out.id = changes.id
+    WHERE changes.day = $day AND changes.change = 'added'
 ),
 
 kept AS (
@@ -49,13 +48,11 @@ kept AS (
     INNER JOIN lake.main.inbound_files AS manifest
         ON manifest.day = stored.day AND manifest.file_id = stored.file_id AND manifest.status = 'accepted'
     INNER JOIN keeping ON keeping.dpid = manifest.dpid
+    ANTI JOIN lake.main.late_matches AS earlier
+        ON earlier.day < $day AND earlier.file_id = stored.file_id AND earlier.line_no = stored.line_no
     WHERE NOT stored.matched
         AND stored.day < $day
         AND stored.day >= $day::DATE - keeping.days
-        AND NOT EXISTS (
-            FROM lake.main.late_matches AS earlier
-            WHERE earlier.day < $day AND earlier.file_id = stored.file_id AND earlier.line_no = stored.line_no
-        )
 )
 
 SELECT

@@ -4,16 +4,13 @@ WITH
 open_file AS (
     SELECT *
     FROM day_file
-    WHERE is_overwrite
-        AND NOT is_decided
-        AND NOT EXISTS (
-            FROM lake.main.receipts AS issued
-            WHERE issued.day = $day
-                AND issued.partner = day_file.partner
-                AND issued.dpid = day_file.source
-                AND issued.target = day_file.target
-                AND issued.batch = day_file.batch
-        )
+    ANTI JOIN lake.main.receipts AS issued
+        ON issued.day = $day
+        AND issued.partner = day_file.partner
+        AND issued.dpid = day_file.source
+        AND issued.target = day_file.target
+        AND issued.batch = day_file.batch
+    WHERE is_overwrite AND NOT is_decided
 )
 
 SELECT

@@ -13,4 +13,4 @@ SELECT
     other.id
 FROM merged_before AS own
 INNER JOIN merged_before AS other ON other.unit_dpid = own.unit_dpid AND other.unit_id = own.unit_id
-WHERE EXISTS (FROM removed WHERE removed.dpid = own.dpid AND removed.id = own.id);
+SEMI JOIN removed ON removed.dpid = own.dpid AND removed.id = own.id;

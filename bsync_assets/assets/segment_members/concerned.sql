@@ -13,4 +13,4 @@ SELECT DISTINCT
 FROM affected_profile AS affected
 INNER JOIN merged_now AS own ON own.dpid = affected.dpid AND own.id = affected.id
 INNER JOIN merged_now AS companion ON companion.unit_dpid = own.unit_dpid AND companion.unit_id = own.unit_id
-WHERE NOT EXISTS (FROM affected_profile AS known WHERE known.dpid = companion.dpid AND known.id = companion.id);
+ANTI JOIN affected_profile AS known ON known.dpid = companion.dpid AND known.id = companion.id;

@@ -39,14 +39,8 @@ known AS (
         ended.id IS NOT NULL AS is_over
     FROM counts_before
     LEFT JOIN ended USING (dpid, id, trait_id)
-    WHERE ended.id IS NOT NULL
-        OR EXISTS (
-            FROM realized
-            WHERE realized.dpid = counts_before.dpid
-                AND realized.id = counts_before.id
-                AND realized.trait_id = counts_before.trait_id
-                AND realized.date = counts_before.date
-        )
+    LEFT JOIN realized USING (dpid, id, trait_id, date)
+    WHERE ended.id IS NOT NULL OR realized.id IS NOT NULL
 )
 
 SELECT

@@ -169,6 +169,8 @@ def register_sets(con: duckdb.DuckDBPyConnection, view: str, key: str, number: s
 
     def rows() -> Iterator[pa.RecordBatch]:
         for position, each in enumerate(sets):
+            if not each:
+                continue
             numbers = np.frombuffer(each.to_array(), dtype=np.uint32)
             yield pa.record_batch([np.full(len(numbers), position, dtype=np.uint32), numbers], schema=columns)
 

@@ -18,8 +18,8 @@ newest AS (
 willing AS (
     SELECT *
     FROM newest
-    WHERE NOT EXISTS (FROM gone WHERE gone.dpid = newest.dpid AND gone.id = newest.id)
-        AND NOT EXISTS (FROM gone WHERE gone.dpid = newest.device_dpid AND gone.id = newest.device_id)
+    ANTI JOIN gone USING (dpid, id)
+    ANTI JOIN gone AS device_gone ON device_gone.dpid = newest.device_dpid AND device_gone.id = newest.device_id
 )
 
 SELECT

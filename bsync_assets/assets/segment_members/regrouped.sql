@@ -8,7 +8,7 @@ together AS (
         other.id AS with_id
     FROM merged_now AS own
     INNER JOIN merged_now AS other ON other.unit_dpid = own.unit_dpid AND other.unit_id = own.unit_id
-    WHERE EXISTS (FROM companion WHERE companion.dpid = own.dpid AND companion.id = own.id)
+    SEMI JOIN companion ON companion.dpid = own.dpid AND companion.id = own.id
 )
 
 SELECT DISTINCT
