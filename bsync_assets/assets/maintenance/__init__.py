@@ -232,6 +232,10 @@ def clear_leftovers(home: Path) -> int:
     """Remove what killed processes left: drafts, spilled rows. Only the one writer may; answers how many files went."""
     left = [*lake_folder(home).glob(".bsync-*.duckdb*"), *kept_files(home).glob(".draft-*")]
     left += (lake_folder(home) / "tmp").glob("duckdb_temp_*")
+    folders = list((lake_folder(home) / "tmp").glob("pairs-*"))
+    left += [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     for path in left:
         path.unlink()
+    for folder in folders:
+        shutil.rmtree(folder)
     return len(left)

@@ -10,11 +10,13 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -29,7 +31,7 @@ from bsync_assets.exchange.destination_names import control_names, file_name
 from bsync_assets.exchange.templates import Delivery, parse_template, render
 from bsync_assets.sqlfiles import make, one
 from bsync_assets.transport.places import ATTEMPTS, PAUSE_SECONDS, Place, PlaceError, draft_name, open_place
-from bsync_assets.warehouse.lake import fetch_all, quoted, rebase_if_due, state_as_of, transaction
+from bsync_assets.warehouse.lake import fetch_all, lake_folder, quoted, rebase_if_due, state_as_of, transaction
 from bsync_assets.workspace import mappings_file
 
 log = logging.getLogger("bsync.outbound")
@@ -169,14 +171,16 @@ def _freeze(
     unsplit = file_name(template, shared, destination.gzip)
     control, whole = control_names(unsplit)
     _refuse_taken_names(con, destination, {unsplit, control})
-    plan, blocked = plan_rows(con, catalog, destination, day, shared)
-    made = freeze(
-        con, plan, delivery_folder(catalog.home, destination.id, day, ts_ms),
-        {"destination": destination.id, "day": day, "ts_ms": ts_ms, "mode": mode}, destination.master_dpid,
-        render(parse_template(destination.header, "header"), shared) if destination.header is not None else None,
-        destination.split_bytes, destination.gzip,
-        lambda number: file_name(template, replace(shared, part=number), destination.gzip), (control, whole),
-    )  # fmt: skip
+    with _pairs_folder(catalog) as folder:
+        plan, blocked = plan_rows(con, catalog, destination, day, shared, folder)
+        made = freeze(
+            con, plan, delivery_folder(catalog.home, destination.id, day, ts_ms),
+            {"destination": destination.id, "day": day, "ts_ms": ts_ms, "mode": mode}, destination.master_dpid,
+            render(parse_template(destination.header, "header"), shared) if destination.header is not None else None,
+            destination.split_bytes, destination.gzip,
+            lambda number: file_name(template, replace(shared, part=number), destination.gzip), (control, whole),
+        )  # fmt: skip
+        most_changed = _where_to_look(con)
     added, removed = con.execute(
         "SELECT count(*) FILTER (change = 'added'), count(*) FILTER (change = 'removed') FROM " + quoted(made.folder / DELTA)
     ).fetchone() or (0, 0)
@@ -186,7 +190,7 @@ def _freeze(
     }  # fmt: skip
     strange = history.unusual(con, delivery)
     if strange is not None:
-        delivery |= {"status": "held", "why": f"{strange}. {_where_to_look(con)}"}
+        delivery |= {"status": "held", "why": f"{strange}. {most_changed}"}
     files = [
         {"day": day, "destination": destination.id, "name": file.name, "mode": mode, "bytes": file.bytes, "lines": file.lines,
          "md5": file.md5, "ts_ms": ts_ms, "part": number, "method": destination.method, "records": file.records, "attempts": 0}
@@ -197,6 +201,13 @@ def _freeze(
         history.record(con, "addressable_members", day, destination.id, fetch_all(con, "FROM reach"))
         history.record(con, "export_blocks", day, destination.id, blocked)
     return made, delivery, blocked
+
+
+@contextmanager
+def _pairs_folder(catalog: Catalog) -> Iterator[Path]:
+    """Room for the pairs of one delivery, in the lake, whose disk has room for them."""
+    with tempfile.TemporaryDirectory(prefix="pairs-", dir=lake_folder(catalog.home) / "tmp") as folder:
+        yield Path(folder)
 
 
 def _time_stamp(con: duckdb.DuckDBPyConnection, destination: Destination, moment: datetime) -> int:
@@ -345,15 +356,16 @@ def preview(
         destination = catalog.destinations[number]
         members.of(day)
         mode = mode_for(con, destination, day, full)
-        plan, blocked = plan_rows(con, catalog, destination, day, delivery_of(catalog, destination, mode, 0))
-        sent, broken, size = 0, 0, 0
-        for batch in read_rows(con, plan):
-            lines = batch.column("line")
-            sent, broken = sent + len(lines) - lines.null_count, broken + lines.null_count
-            size += pc.sum(pc.binary_length(lines)).as_py() or 0
-        added, removed = con.execute(
-            "SELECT count(*) FILTER (is_current AND NOT is_published), count(*) FILTER (is_removed) FROM pair"
-        ).fetchone() or (0, 0)
+        with _pairs_folder(catalog) as folder:
+            plan, blocked = plan_rows(con, catalog, destination, day, delivery_of(catalog, destination, mode, 0), folder)
+            sent, broken, size = 0, 0, 0
+            for batch in read_rows(con, plan):
+                lines = batch.column("line")
+                sent, broken = sent + len(lines) - lines.null_count, broken + lines.null_count
+                size += pc.sum(pc.binary_length(lines)).as_py() or 0
+            added, removed = con.execute(
+                "SELECT count(*) FILTER (is_current AND NOT is_published), count(*) FILTER (is_removed) FROM pair"
+            ).fetchone() or (0, 0)
         waiting = [d for d in history.deliveries(con, number) if d["status"] != "delivered"]
         rows.append({
             "destination": number, "name": destination.name, "mode": mode, "rows": sent, "failed": broken,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,7 +19,7 @@ from bsync_assets.exchange.namespaces import DEVICE_DPIDS
 from bsync_assets.exchange.templates import DEFAULT_CONTENT, Content, Delivery, Values, compile_content, parse_template
 from bsync_assets.rules.export_controls import Block, blocked_sources, blocks
 from bsync_assets.sqlfiles import make, one, sql
-from bsync_assets.warehouse.lake import state_as_of
+from bsync_assets.warehouse.lake import quoted, state_as_of
 from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import Column
 
@@ -33,6 +34,8 @@ _CROSS_DEVICE_RULES = ("last_auth_device", "profile_link", "all_cross_device")
 #: The end of time: a state as of then is what is known now.
 NOW = date.max
 _PAIRS_TOGETHER = 4_000_000
+_MOST_RANGES = 64
+_SAMPLED = 20_000
 _ROWS_TOGETHER = 500_000
 
 
@@ -41,27 +44,18 @@ class Plan:
     """The rows of a delivery as a SELECT in the order of the file: `line` with its line feed, or null for a row that would break
     its line, and then its ID in `broken` (OUT-053, OUT-063).
 
-    It answers for the rows `$first` to `$past` of the temp table `pairs`, which stand in the order of their IDs.
+    It answers for one of `parts`: files with the pairs of one range of IDs each, in the order of the ranges.
     """
 
     rows: str
     params: dict[str, Any]
-    pairs: str
+    parts: Sequence[str]
 
 
 def read_rows(con: duckdb.DuckDBPyConnection, plan: Plan) -> Iterator[pa.RecordBatch]:
-    """All rows of the plan. Some pairs are grouped and rendered at a time, so memory does not depend on how many there are."""
-    count, most_of_an_id = one(con, f"SELECT count(*) FROM {plan.pairs}"), one(con, "SELECT count(*) FROM known_value")
-    whole_id = f"""
-        SELECT count(*) FROM {plan.pairs}
-        WHERE rowid >= $at AND rowid < $at + $most AND id = (SELECT id FROM {plan.pairs} WHERE rowid = $at - 1)
-    """
-    first = 0
-    while first < count:
-        at = first + _PAIRS_TOGETHER
-        past = at + one(con, whole_id, {"at": at, "most": most_of_an_id})
-        yield from con.execute(plan.rows, plan.params | {"first": first, "past": past}).to_arrow_reader(_ROWS_TOGETHER)
-        first = past
+    """All rows of the plan. One range of IDs is rendered at a time, so memory does not depend on how many there are."""
+    for part in plan.parts:
+        yield from con.execute(plan.rows, plan.params | {"part": part}).to_arrow_reader(_ROWS_TOGETHER)
 
 
 def live_mappings(catalog: Catalog, destination: Destination, day: date) -> tuple[dict[int, str], list[dict[str, Any]]]:
@@ -119,10 +113,10 @@ def members_of_day(con: duckdb.DuckDBPyConnection, catalog: Catalog, destination
 
 
 def plan_rows(
-    con: duckdb.DuckDBPyConnection, catalog: Catalog, destination: Destination, day: date, delivery: Delivery
+    con: duckdb.DuckDBPyConnection, catalog: Catalog, destination: Destination, day: date, delivery: Delivery, folder: Path
 ) -> tuple[Plan, list[dict[str, Any]]]:
     """Make `pair` (every ID and value that is or was), `known_value`, `reach` and `broken` (empty), and answer the plan and what
-    is blocked. Reads the tables of `members_of_day`."""
+    is blocked. Reads the tables of `members_of_day`. `pair` is a view of files in `folder`, which is empty before."""
     live, blocked = live_mappings(catalog, destination, day)
     _published(con, destination)
     _values(con, live)
@@ -139,10 +133,50 @@ def plan_rows(
     current = sql(__file__, "current.sql")
     if one(con, "SELECT (SELECT count(*) FROM address) > 0 OR (SELECT count(*) <> count(DISTINCT pos) FROM value_of)"):
         current = "SELECT DISTINCT * FROM (" + current + ")"  # elsewhere a member is one ID and a segment one value
-    make(con, "pair", "WITH current AS (" + current + "), published AS (" + sql(__file__, "published.sql") + ") FROM ("
-         + sql(__file__, "pair.sql") + ") ORDER BY id", {"namespace": namespace})  # fmt: skip
+    pairs = (
+        "WITH current AS (" + current + "), published AS (" + sql(__file__, "published.sql") + ") " + sql(__file__, "pair.sql")
+    )
+    parts = _write_pairs(con, pairs, namespace, folder)
+    con.execute(
+        "CREATE OR REPLACE TEMP VIEW pair AS FROM read_parquet(" + quoted(folder / "*/*") + ", hive_partitioning = false)"
+    )
     make(con, "broken", "SELECT id FROM pair LIMIT 0")
-    return _rows(con, catalog, destination, day, delivery), blocked
+    return _rows(con, catalog, destination, day, delivery, parts), blocked
+
+
+def _write_pairs(con: duckdb.DuckDBPyConnection, pairs: str, namespace: int, folder: Path) -> list[str]:
+    """Write the SELECT `pairs` into one folder per range of IDs; answers what reads each.
+
+    Ranges of about `_PAIRS_TOGETHER` pairs: grouping and sorting all of them at once would not fit into memory.
+    """
+    params: dict[str, Any] = {"namespace": namespace}
+    ids = """
+        SELECT id FROM member_of_day WHERE dpid = $namespace
+        UNION ALL SELECT id FROM address
+        UNION ALL SELECT id FROM published_then
+    """
+    ranges = min(-(-one(con, f"SELECT count(*) FROM ({ids})", params) // _PAIRS_TOGETHER), _MOST_RANGES) or 1
+    sample = f"SELECT quantile_disc(id, $shares) FROM (FROM ({ids}) USING SAMPLE {_SAMPLED} ROWS)"
+    bounds = one(con, sample, params | {"shares": [number / ranges for number in range(1, ranges)]})
+    params |= {f"bound{number}": bound for number, bound in enumerate(bounds or ())}
+
+    def number_of_range(first: int, last: int) -> str:
+        if first == last:
+            return str(first)
+        middle = (first + last) // 2
+        return f"CASE WHEN id < $bound{middle} THEN {number_of_range(first, middle)} ELSE {number_of_range(middle + 1, last)} END"
+
+    con.execute("SET partitioned_write_flush_threshold = 100_000")  # rows held per range and thread
+    select = f"SELECT *, {number_of_range(0, ranges - 1)} AS range FROM ({pairs})"
+    if ranges == 1:
+        (folder / "range=0").mkdir()
+        con.execute("COPY (" + select + ") TO " + quoted(folder / "range=0" / "pairs.parquet"), params)
+    else:
+        con.execute(
+            "COPY (" + select + ") TO " + quoted(folder) + " (FORMAT parquet, COMPRESSION uncompressed, PARTITION_BY range)",
+            params,
+        )
+    return [str(part / "*") for part in (folder / f"range={number}" for number in range(ranges)) if part.exists()]
 
 
 def _published(con: duckdb.DuckDBPyConnection, destination: Destination) -> None:
@@ -168,7 +202,14 @@ def _values(con: duckdb.DuckDBPyConnection, live: dict[int, str]) -> None:
     rows_table(con, "value_of", _VALUE_OF, ({"segment_id": s, "pos": position[value]} for s, value in live.items()))
 
 
-def _rows(con: duckdb.DuckDBPyConnection, catalog: Catalog, destination: Destination, day: date, delivery: Delivery) -> Plan:
+def _rows(
+    con: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
+    destination: Destination,
+    day: date,
+    delivery: Delivery,
+    parts: Sequence[str],
+) -> Plan:
     values = con.execute("SELECT value, segment_id FROM known_value ORDER BY pos").fetchall()
     legacy = {segment.id: segment.legacy_id for segment in catalog.segments.values()}
     template = parse_template(destination.content or DEFAULT_CONTENT, "content")
@@ -188,15 +229,16 @@ def _rows(con: duckdb.DuckDBPyConnection, catalog: Catalog, destination: Destina
             breaks += " OR list_has_any(segments || removed, $odd)"
     told = "is_current" if delivery.sync_mode == "full" else "is_current AND NOT is_published"
     element = "{'pos': pos, 'updated': updated}" if content.times else "pos"
-    pairs = "dated_pair" if content.times else "pair"
+    pairs = "(" + sql(__file__, "dated_pair.sql") + ")" if content.times else "pair"
     rows = f"""
-        WITH row AS (
+        WITH pair AS (FROM read_parquet($part, hive_partitioning = false)),
+        row AS (
             SELECT
                 id AS dp_uuid,
                 coalesce(list({element}) FILTER ({told}), []) AS segments,
                 coalesce(list({element}) FILTER (is_removed), []) AS removed
             FROM {pairs}
-            WHERE rowid >= $first AND rowid < $past AND ({told} OR is_removed)
+            WHERE {told} OR is_removed
             GROUP BY id
         ),
         filled AS (
@@ -211,7 +253,7 @@ def _rows(con: duckdb.DuckDBPyConnection, catalog: Catalog, destination: Destina
         FROM rendered
         ORDER BY id
     """
-    return Plan(rows, params, pairs)
+    return Plan(rows, params, parts)
 
 
 def _row_columns(
@@ -252,9 +294,7 @@ def _row_columns(
     if content.times:
         make(con, "segment_change", "SELECT segment_id, dpid, id, max(day) AS day FROM lake.main.segment_changes "
              "WHERE day <= $day GROUP BY ALL", {"day": day})  # fmt: skip
-        make(
-            con, "dated_pair", "FROM (" + sql(__file__, "dated_pair.sql") + ") ORDER BY id", {"day": day, "namespace": namespace}
-        )
+        params |= {"day": day, "namespace": namespace}
     return selected, joins
 
 
