@@ -180,17 +180,17 @@ def _freeze(
             destination.split_bytes, destination.gzip,
             lambda number: file_name(template, replace(shared, part=number), destination.gzip), (control, whole),
         )  # fmt: skip
-        most_changed = _where_to_look(con)
-    added, removed = con.execute(
-        "SELECT count(*) FILTER (change = 'added'), count(*) FILTER (change = 'removed') FROM " + quoted(made.folder / DELTA)
-    ).fetchone() or (0, 0)
-    delivery = {
-        "day": day, "destination": destination.id, "ts_ms": ts_ms, "mode": mode, "status": "frozen", "why": None,
-        "records": made.records, "failed": made.failed, "added": added, "removed": removed, "attempts": 0, "frozen_at": moment,
-    }  # fmt: skip
-    strange = history.unusual(con, delivery)
-    if strange is not None:
-        delivery |= {"status": "held", "why": f"{strange}. {most_changed}"}
+        added, removed = con.execute(
+            "SELECT count(*) FILTER (change = 'added'), count(*) FILTER (change = 'removed') FROM " + quoted(made.folder / DELTA)
+        ).fetchone() or (0, 0)
+        delivery = {
+            "day": day, "destination": destination.id, "ts_ms": ts_ms, "mode": mode, "status": "frozen", "why": None,
+            "records": made.records, "failed": made.failed, "added": added, "removed": removed, "attempts": 0,
+            "frozen_at": moment,
+        }  # fmt: skip
+        strange = history.unusual(con, delivery)
+        if strange is not None:
+            delivery |= {"status": "held", "why": f"{strange}. {_where_to_look(con)}"}
     files = [
         {"day": day, "destination": destination.id, "name": file.name, "mode": mode, "bytes": file.bytes, "lines": file.lines,
          "md5": file.md5, "ts_ms": ts_ms, "part": number, "method": destination.method, "records": file.records, "attempts": 0}

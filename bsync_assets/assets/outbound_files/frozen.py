@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -97,7 +98,7 @@ def freeze(
     draft.mkdir(parents=True)
     broken: list[pa.Array] = []
     start = b"" if header is None else header.encode() + b"\n"
-    parts = write_parts(_lines(con, plan, broken), draft, start, split_bytes, packed)
+    parts = write_parts(_ahead(_lines(con, plan, broken)), draft, start, split_bytes, packed)
     if broken:
         con.register("broken_ids", pa.table({"id": pa.concat_arrays(broken)}))
         con.execute("INSERT INTO broken SELECT id FROM broken_ids")
@@ -147,6 +148,15 @@ def _lines(con: duckdb.DuckDBPyConnection, plan: Plan, broken: list[pa.Array]) -
             broken.append(batch.column("broken").drop_null())
             lines = lines.drop_null()
         yield lines
+
+
+def _ahead(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
+    """The same batches; the next one is made while one is written."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = maker.submit(next, batches, None)
+            yield batch
 
 
 def write_parts(lines: Iterator[pa.Array], folder: Path, header: bytes, split_bytes: int, packed: bool) -> list[Part]:
