@@ -16,6 +16,8 @@ from bsync_assets.catalog.models import Catalog
 from bsync_assets.sqlfiles import make, one, sql
 from bsync_assets.warehouse.lake import commit_changes, rebase_if_due, replace_day, transaction, view_as_of
 
+_MOVES_TOGETHER = 10_000_000
+
 
 def count_populations(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> None:
     """Fill `trait_populations` and `segment_populations` of the day and fold `segment_overlaps`; runs after `judge_segments`."""
@@ -33,9 +35,20 @@ def count_populations(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: dat
     make(con, "mover", "SELECT DISTINCT dpid, id FROM lake.main.segment_changes WHERE day = $day", {"day": day})
     view_as_of(con, "members_then", "segment_members", the_day_before, only="mover")
     view_as_of(con, "overlaps_then", "segment_overlaps", the_day_before)
-    make(con, "overlap_changes", sql(__file__, "overlap_changes.sql"), {"day": day})
+    _move_overlaps(con, day)
+    make(con, "overlap_changes", sql(__file__, "overlap_changes.sql"))
     with transaction(con):
         replace_day(con, "trait_populations", day, "trait_population")
         replace_day(con, "segment_populations", day, "segment_population")
         commit_changes(con, "segment_overlaps", day, "overlap_changes")
     rebase_if_due(con, "segment_overlaps", day)
+
+
+def _move_overlaps(con: duckdb.DuckDBPyConnection, day: date) -> None:
+    """Make `overlap_move`, some members at a time: lists of segments per ID have to fit into memory."""
+    moves = one(con, "SELECT count(*) FROM lake.main.segment_changes WHERE day = $day", {"day": day})
+    slices = moves // _MOVES_TOGETHER + 1
+    con.execute("CREATE OR REPLACE TEMP TABLE overlap_move (segment_id BIGINT, other_id BIGINT, ids BIGINT)")
+    for number in range(slices):
+        part = {"day": day, "slices": slices, "slice": number}
+        con.execute("INSERT INTO overlap_move BY NAME " + sql(__file__, "overlap_moves.sql"), part)

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from assets.segment_members.histories import Day, Profile, World, catalog, changed, days, device, person
 
-from bsync_assets.assets.segment_members import count_realizations, judge_segments
+from bsync_assets.assets.segment_members import count_realizations, judge_segments, populations
 from bsync_assets.catalog.models import Catalog, Segment, Trait
 from bsync_assets.warehouse.lake import fetch_all, state_as_of
 
@@ -71,9 +71,10 @@ def _happening(chance: random.Random) -> Day:
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_seg_050_seg_054_a_day_leads_to_what_judging_everybody_leads_to(
-    con: duckdb.DuckDBPyConnection, tmp_path: Path, seed: int
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """With days that are not judged, changed definitions, and a late file that has two days told again."""
+    monkeypatch.setattr(populations, "_MOVES_TOGETHER", 5)
     chance = random.Random(seed)
     segments = [
         Segment(id=100 * number + position, rule=rule, **merge)
