@@ -2,16 +2,15 @@
 -- Grain: one row per pair of segments. Of one of $slices equal parts of the IDs, number $slice; the parts add up.
 -- Reads the view `members_then`, of the IDs that came or went alone.
 WITH
-before AS MATERIALIZED (
+said AS (
     SELECT
         segment_id,
         dpid,
-        id
+        id,
+        'before' AS change
     FROM members_then
     WHERE hash(dpid, id) % $slices = $slice
-),
-
-moves AS MATERIALIZED (
+    UNION ALL
     SELECT
         segment_id,
         dpid,
@@ -21,34 +20,27 @@ moves AS MATERIALIZED (
     WHERE day = $day AND hash(dpid, id) % $slices = $slice
 ),
 
-after AS (
-    SELECT *
-    FROM before
-    ANTI JOIN moves USING (segment_id, dpid, id)
-    UNION ALL
+-- Segments per ID, then pairs of them: one grouping of IDs is cheaper than a join of the members with themselves.
+held AS MATERIALIZED (
     SELECT
-        segment_id,
-        dpid,
-        id
-    FROM moves
-    WHERE change = 'added'
+        coalesce(list(segment_id) FILTER (change = 'before'), []) AS before,
+        coalesce(list(segment_id) FILTER (change = 'added'), []) AS came,
+        coalesce(list(segment_id) FILTER (change = 'removed'), []) AS went
+    FROM said
+    GROUP BY dpid, id
+    HAVING count(*) > 1
 ),
 
--- Segments per ID, then pairs of them: one grouping of IDs is cheaper than a join of the members with themselves.
-held AS (
+lists AS (
     SELECT
-        list(segment_id) AS segments,
+        before AS segments,
         -1 AS ids
-    FROM before
-    GROUP BY dpid, id
-    HAVING count(*) > 1
+    FROM held
     UNION ALL
     SELECT
-        list(segment_id),
+        list_concat(list_filter(before, LAMBDA segment: NOT list_contains(went, segment)), came),
         1
-    FROM after
-    GROUP BY dpid, id
-    HAVING count(*) > 1
+    FROM held
 ),
 
 own AS (
@@ -56,7 +48,8 @@ own AS (
         segments,
         unnest(segments) AS segment_id,
         ids
-    FROM held
+    FROM lists
+    WHERE len(segments) > 1
 ),
 
 moved AS (
