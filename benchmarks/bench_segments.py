@@ -149,7 +149,7 @@ def _section(figures: dict[str, Any]) -> str:
         line(f"one GROUP BY per segment, counted only ({SAMPLED} sampled, scaled)", "plain"),
     ]
     base, sorted_file, changes = *(figures["members"][name] for name in ("base_mb", "sorted_zstd_mb")), figures["changes"]
-    return f"""{figures["memberships"]:,} memberships of {TRAITS:,} traits; {SEGMENTS:,} segments; populations and overlaps included.
+    return f"""{figures["memberships"]:,} memberships of {TRAITS:,} traits; {SEGMENTS:,} segments; with populations and overlaps.
 
 {table(["", "came", "left", "seconds", "CPU seconds"], lines)}
 
