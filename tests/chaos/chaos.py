@@ -107,7 +107,7 @@ def kill_at_random(reference: Reference, folder: Path, times: int) -> tuple[int,
     moments, killed, equal, homes = random.Random(9), 0, 0, 0
     while killed < times:
         home = copy_demo(folder / f"home{homes}")
-        for _ in range(5):
+        for _ in range(15):
             process = processes.Process(target=run, args=(home,))
             process.start()
             process.join(moments.uniform(0, reference.seconds))
@@ -118,7 +118,7 @@ def kill_at_random(reference: Reference, folder: Path, times: int) -> tuple[int,
         homes += 1
         equal += reference.equals(home)
         shutil.rmtree(home)
-    return killed, EXACT, f"{equal} of {homes} workspaces equal, five kills each"
+    return killed, EXACT, f"{equal} of {homes} workspaces equal, 15 kills each"
 
 
 def kill_at_boundaries(reference: Reference, folder: Path, times: int) -> tuple[int, str, str]:
