@@ -22,6 +22,9 @@ _MOST_TEXTS = 2_000_000  # bounds the memory that texts take, of which a file ma
 _PRIME = np.uint64(0x100000001B3)
 _LENGTH_BITS = np.uint64(17)  # of a text, which is a part of a line of at most 102400 bytes (INB-35)
 _LENGTH = np.uint64((1 << 17) - 1)
+_HALF_BITS = np.uint64(32)
+_HALF = np.uint64((1 << 32) - 1)
+_IS_SPECIAL = np.isin(np.arange(256), (_TAB, _BLANK, _QUOTE, _COMMA))
 
 Numbers = NDArray[np.int32]
 Offsets = NDArray[np.int64]
@@ -34,15 +37,15 @@ Flags = NDArray[np.bool_]
 class Texts:
     """Distinct texts by number, in the order in which they came, and a hash table that finds them.
 
-    A slot is three words: the hash, the number and one, and where the text begins and how long it is; all 0 is free. Equal hashes
-    decide nothing: the texts are compared.
+    A slot is two words: half a hash with the number and one, and where the text begins with how long it is; all 0 is free. Equal
+    hashes decide nothing: the texts are compared.
     """
 
     count: int = 0
     key: np.uint64 = field(default_factory=lambda: np.uint64(secrets.randbits(64)))
     octets: Octets = field(default_factory=lambda: np.zeros(1 << 16, np.uint8))
     start: Offsets = field(default_factory=lambda: np.zeros((1 << 12) + 1, np.int64))
-    slots: Words = field(default_factory=lambda: np.zeros((1 << 13, 3), np.uint64))
+    slots: Words = field(default_factory=lambda: np.zeros((1 << 13, 2), np.uint64))
 
     def since(self, number: int) -> pa.LargeStringArray:
         """The texts from this number on."""
@@ -58,7 +61,7 @@ class Texts:
         self.start = _grown(self.start, self.count + texts + 1)
         if 2 * (self.count + texts) > len(self.slots):
             entered = self.slots
-            self.slots = np.zeros((1 << (2 * (self.count + texts)).bit_length(), 3), np.uint64)
+            self.slots = np.zeros((1 << (2 * (self.count + texts)).bit_length(), 2), np.uint64)
             _move(entered, self.slots)
 
 
@@ -102,7 +105,7 @@ def cut_lines(lines: pa.RecordBatch, columns: NDArray[np.int64], texts: Texts) -
     numbers = np.zeros(most_items, np.int32)
     found, texts.count = _cut(
         octets, start, columns, is_sound, tabs, unbalanced, items, head, head_start, numbers,
-        texts.octets, texts.start, texts.slots, texts.count, texts.key,
+        int(np.diff(start).max(initial=0)) // 2 + 1, texts.octets, texts.start, texts.slots, texts.count, texts.key,
     )  # fmt: skip
     content = head[: head_start[-1]].copy()
     heads = pa.Array.from_buffers(pa.large_string(), len(text), [None, pa.py_buffer(head_start), pa.py_buffer(content)])
@@ -146,6 +149,7 @@ def _cut(
     head: Octets,
     head_start: Offsets,
     numbers: Numbers,
+    most_of_line: int,
     known: Octets,
     known_start: Offsets,
     slots: Words,
@@ -156,6 +160,10 @@ def _cut(
     found = 0
     head_end = 0
     mask = np.uint64(len(slots) - 1)
+    # The items of one line: where each begins and ends, its hash, and what stands in the slot where it should be.
+    first, last = np.zeros(most_of_line, np.int64), np.zeros(most_of_line, np.int64)
+    half, entry, place = np.zeros(most_of_line, np.uint64), np.zeros(most_of_line, np.uint64), np.zeros(most_of_line, np.uint64)
+    begins_alike = np.zeros(most_of_line, np.bool_)
     for line in range(len(start) - 1):
         at = start[line]
         end = start[line + 1]
@@ -169,59 +177,80 @@ def _cut(
             head_end += 1
             at += 1
         head_start[line + 1] = head_end
-        before = found
         at += 1
+        count_of_line = 0
         while at <= end and is_sound[line]:
             while at < end and octets[at] == _BLANK:
                 at += 1
-            first = at
-            last = at  # behind the last octet that is no blank
+            begin = at
+            behind = at  # the last octet that is no blank
             quoted = False
             hashed = ahead = key
             while at < end:
                 octet = octets[at]
-                if octet == _COMMA and not quoted:
-                    break
-                if octet == _QUOTE:
-                    quoted = not quoted
-                elif octet == _TAB:
-                    tabs[line] += 1
+                if _IS_SPECIAL[octet]:
+                    if octet == _COMMA and not quoted:
+                        break
+                    if octet == _QUOTE:
+                        quoted = not quoted
+                    elif octet == _TAB:
+                        tabs[line] += 1
                 at += 1
                 ahead = (ahead ^ np.uint64(octet)) * _PRIME
                 if octet != _BLANK:
-                    last, hashed = at, ahead
+                    behind, hashed = at, ahead
             at += 1
             unbalanced[line] |= quoted
-            if first == last:
-                continue
-            hashed ^= hashed >> np.uint64(32)
-            slot = hashed & mask
-            while slots[slot, 1] != 0:
-                if slots[slot, 0] == hashed and np.int64(slots[slot, 2] & _LENGTH) == last - first:
-                    position = np.int64(slots[slot, 2] >> _LENGTH_BITS)
-                    k = first
-                    while k < last and octets[k] == known[position]:
-                        k += 1
-                        position += 1
-                    if k == last:
-                        break
-                slot = (slot + np.uint64(1)) & mask
-            if slots[slot, 1] == 0:
+            if begin < behind:
+                first[count_of_line], last[count_of_line] = begin, behind
+                half[count_of_line] = (hashed ^ (hashed >> np.uint64(32))) & _HALF
+                count_of_line += 1
+        if tabs[line] != columns[line]:
+            continue
+        items[line] = count_of_line
+        # Slots and texts lie anywhere in memory: all of a line are asked for before the first is needed.
+        for k in range(count_of_line):
+            entry[k], place[k] = slots[half[k] & mask, 0], slots[half[k] & mask, 1]
+        for k in range(count_of_line):
+            begins_alike[k] = known[np.int64(place[k] >> _LENGTH_BITS)] == octets[first[k]]
+        for k in range(count_of_line):
+            slot = half[k] & mask
+            length = last[k] - first[k]
+            is_same = (
+                begins_alike[k]
+                and entry[k] >> _HALF_BITS == half[k]
+                and np.int64(place[k] & _LENGTH) == length
+                and entry[k] & _HALF != 0
+                and _is_same(octets, first[k], known, np.int64(place[k] >> _LENGTH_BITS), length)
+            )
+            while not is_same and slots[slot, 0] & _HALF != 0:
+                is_same = (
+                    slots[slot, 0] >> _HALF_BITS == half[k]
+                    and np.int64(slots[slot, 1] & _LENGTH) == length
+                    and _is_same(octets, first[k], known, np.int64(slots[slot, 1] >> _LENGTH_BITS), length)
+                )
+                if not is_same:
+                    slot = (slot + np.uint64(1)) & mask
+            if not is_same:
                 position = known_start[count]
-                slots[slot, 0] = hashed
-                slots[slot, 1] = np.uint64(count + 1)
-                slots[slot, 2] = (np.uint64(position) << _LENGTH_BITS) | np.uint64(last - first)
-                for k in range(first, last):
-                    known[position] = octets[k]
+                slots[slot, 0] = (half[k] << _HALF_BITS) | np.uint64(count + 1)
+                slots[slot, 1] = (np.uint64(position) << _LENGTH_BITS) | np.uint64(length)
+                for octet_at in range(first[k], last[k]):
+                    known[position] = octets[octet_at]
                     position += 1
                 count += 1
                 known_start[count] = position
-            numbers[found] = np.int64(slots[slot, 1]) - 1
+            numbers[found] = np.int64(slots[slot, 0] & _HALF) - 1
             found += 1
-        if tabs[line] != columns[line]:
-            found = before
-        items[line] = found - before
     return found, count
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _is_same(octets: Octets, first: int, known: Octets, position: int, length: int) -> bool:
+    for k in range(length):  # noqa: SIM110 - compiled
+        if octets[first + k] != known[position + k]:
+            return False
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -229,9 +258,8 @@ def _move(entered: Words, slots: Words) -> None:
     """Enter all texts of one hash table into another, larger one."""
     mask = np.uint64(len(slots) - 1)
     for old in range(len(entered)):
-        if entered[old, 1] != 0:
-            slot = entered[old, 0] & mask
-            while slots[slot, 1] != 0:
+        if entered[old, 0] != 0:
+            slot = (entered[old, 0] >> _HALF_BITS) & mask
+            while slots[slot, 0] != 0:
                 slot = (slot + np.uint64(1)) & mask
-            for word in range(3):
-                slots[slot, word] = entered[old, word]
+            slots[slot, 0], slots[slot, 1] = entered[old, 0], entered[old, 1]

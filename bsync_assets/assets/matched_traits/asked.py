@@ -62,22 +62,24 @@ def ask(con: duckdb.DuckDBPyConnection, rules: Rules, given: Slice) -> Flags:
     wanted = np.asarray(term["context"], np.int64) * len(traits) + np.searchsorted(traits, np.asarray(term["trait_id"]))
     items = np.arange(tokens.known + len(tokens.new) + 1)
     starts, term_starts = np.searchsorted(effect["item"], items), np.searchsorted(term["item"], items)
-    most = int(np.diff(starts)[tokens.item].sum())
+    effects_of = np.diff(starts).astype(np.int32)
+    most = int(effects_of[tokens.item].sum())
     rec, which, what = np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32)
-    words = 1 + int(max(term["term"], default=0)) // 64
+    words = 1 + int(np.max(term["term"], initial=0)) // 64
     satisfied, is_named = np.zeros((most, words), np.uint64), np.zeros(most, np.bool_)
     used, asks, is_unused = np.zeros(records, np.int32), np.zeros(records, np.bool_), np.zeros(len(tokens.item), np.bool_)
     rows = _ask(
-        tokens.rec, tokens.item, context, is_sound, starts, np.asarray(effect["context"]), np.asarray(effect["effect"]), trait,
+        tokens.rec, tokens.item, context, is_sound, effects_of, starts,
+        np.asarray(effect["context"]), np.asarray(effect["effect"]), trait,
         term_starts, wanted, np.asarray(term["term"]), np.full((3, len(traits)), -1, np.int32),
         rec, which, what, satisfied, is_named, used, asks, is_unused,
     )  # fmt: skip
     anchored = np.flatnonzero(what[:rows] == _ANCHOR)
-    combinations, number = np.unique(
-        np.column_stack([traits[which[anchored]].astype(np.uint64), satisfied[anchored]]), axis=0, return_inverse=True
+    one_of_each, number = _combinations(which[anchored], satisfied[anchored])
+    holding = np.array(
+        [rules.hold(int(traits[which[row]]), tuple(satisfied[row].tolist())) for row in anchored[one_of_each]], np.bool_
     )
-    holding = np.array([rules.hold(trait, tuple(bits)) for trait, *bits in combinations.tolist()], np.bool_)
-    added = anchored[holding[number.ravel()] & ~is_named[anchored]] if len(anchored) else anchored
+    added = anchored[holding[number] & ~is_named[anchored]] if len(anchored) else anchored
     what[added] = _ADD
     asks[rec[added]] = True
     kept = np.flatnonzero(what[:rows] != _ANCHOR)
@@ -85,6 +87,15 @@ def ask(con: duckdb.DuckDBPyConnection, rules: Rules, given: Slice) -> Flags:
     con.register("asked", pa.table({"rec": rec[kept], "trait_id": traits[which[kept]], "effect": effects}))
     con.register("signals", pa.table({"rec": np.arange(records, dtype=np.int32), "used": used, "asks": asks}))
     return is_unused
+
+
+def _combinations(which: Numbers, satisfied: Words) -> tuple[Offsets, Offsets]:
+    """Rows with the same trait and satisfied terms have the same number; answers one row of each number, and the numbers."""
+    one_of_each, number = np.unique(which, return_index=True, return_inverse=True)[1:]
+    for word in satisfied.T:
+        values, position = np.unique(word, return_inverse=True)
+        one_of_each, number = np.unique(number * len(values) + position, return_index=True, return_inverse=True)[1:]
+    return one_of_each, number
 
 
 def count_unused(con: duckdb.DuckDBPyConnection, given: Slice, is_unused: Flags) -> None:
@@ -116,6 +127,7 @@ def _ask(
     item: Numbers,
     context: Numbers,
     is_sound: Flags,
+    effects_of: Numbers,
     starts: Offsets,
     effect_context: Numbers,
     effect: Numbers,
@@ -140,30 +152,34 @@ def _ask(
     """
     rows = 0
     token = 0
+    meant = np.zeros(len(item), np.int32)  # the items of the record that mean something
     while token < len(item):
         record = token_rec[token]
-        first_token, first_row, anchors = token, rows, 0
+        first_row, anchors, meaningful = rows, 0, 0
         while token < len(item) and token_rec[token] == record:
             is_used = False
             if context[record] >= 0:
-                for at in range(starts[item[token]], starts[item[token] + 1]):
-                    meaning = effect[at]
-                    if effect_context[at] != context[record]:
-                        continue
-                    is_used |= meaning != _FAILED
-                    if meaning == _USED or not (is_sound[record] or meaning == _FAILED):
-                        continue
-                    kind = 1 if meaning == _ANCHOR else 2 if meaning == _FAILED else 0
-                    row = last[kind, trait[at]]
-                    if row >= 0 and rec[row] == record:
-                        if meaning == _REMOVE:
-                            what[row] = _REMOVE
-                        continue
-                    last[kind, trait[at]] = rows
-                    rec[rows], which[rows], what[rows] = record, trait[at], meaning
-                    rows += 1
-                    asks[record] |= kind == 0
-                    anchors += kind == 1
+                if effects_of[item[token]] > 0:  # most items mean nothing
+                    meant[meaningful] = item[token]
+                    meaningful += 1
+                    for at in range(starts[item[token]], starts[item[token] + 1]):
+                        meaning = effect[at]
+                        if effect_context[at] != context[record]:
+                            continue
+                        is_used |= meaning != _FAILED
+                        if meaning == _USED or not (is_sound[record] or meaning == _FAILED):
+                            continue
+                        kind = 1 if meaning == _ANCHOR else 2 if meaning == _FAILED else 0
+                        row = last[kind, trait[at]]
+                        if row >= 0 and rec[row] == record:
+                            if meaning == _REMOVE:
+                                what[row] = _REMOVE
+                            continue
+                        last[kind, trait[at]] = rows
+                        rec[rows], which[rows], what[rows] = record, trait[at], meaning
+                        rows += 1
+                        asks[record] |= kind == 0
+                        anchors += kind == 1
                 used[record] += is_used
                 is_unused[token] = not is_used
             token += 1
@@ -175,8 +191,8 @@ def _ask(
             row_named = last[0, which[row]]
             is_named[row] = row_named >= 0 and rec[row_named] == record
             sought = np.int64(context[record]) * last.shape[1] + which[row]
-            for each in range(first_token, token):
-                low, end = term_starts[item[each]], term_starts[item[each] + 1]
+            for each in meant[:meaningful]:
+                low, end = term_starts[each], term_starts[each + 1]
                 high = end
                 while low < high:
                     middle = (low + high) // 2
