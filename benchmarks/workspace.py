@@ -65,6 +65,8 @@ def clear(given: Delivery) -> None:
     """Remove what earlier runs wrote, so that the next run is the first."""
     for name in WRITTEN_BY_RUNS:
         shutil.rmtree(given.home / name, ignore_errors=True)
+    for copy in given.home.glob("inbox/*/*/*.receipt.json"):
+        copy.unlink()
 
 
 def warm(given: Delivery) -> None:
