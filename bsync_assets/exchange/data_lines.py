@@ -42,8 +42,8 @@ def prepare(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def parse_slice(con: duckdb.DuckDBPyConnection, given: Slice) -> None:
-    """From `line` and `data_file` make `verdict` (rec, file, line_no, namespace, user_id, id_type, items, reject), and add the
-    texts that were not known to `item` (item, text, kind, trait_id, key, value).
+    """From `line` and `data_file` make the view `verdict` (rec, file, line_no, namespace, user_id, id_type, items, reject), and
+    add the texts that were not known to `item` (item, text, kind, trait_id, key, value).
 
     INB-36, INB-50 to INB-78.
     """
@@ -53,10 +53,8 @@ def parse_slice(con: duckdb.DuckDBPyConnection, given: Slice) -> None:
     make_tokens(con, "spoiling", given.tokens, "SELECT item FROM item WHERE kind IN ('bad_quote', 'pii')")
     make(con, "flawed", sql(__file__, "flawed_records.sql"))
     _first_id_types(con)
-    make(con, "verdict", sql(__file__, "record_rejects.sql"))
+    con.execute("CREATE OR REPLACE TEMP VIEW verdict AS " + sql(__file__, "record_rejects.sql"))
     con.unregister("spoiling")
-    for table in ("record", "over_limit", "flawed"):
-        con.execute("DROP TABLE " + table)
 
 
 def _add_items(con: duckdb.DuckDBPyConnection, tokens: Tokens) -> None:

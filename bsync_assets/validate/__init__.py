@@ -194,7 +194,8 @@ def _judge_data(
             con.execute("DELETE FROM rejected_line WHERE sample IS NULL")
         _join_outcomes(con, "normal_data_lines.sql", every_line)
         if how["resolve"] == "device":
-            con.execute("INSERT INTO device_seen SELECT DISTINCT hash(user_id) FROM outcome WHERE reason IS NULL")
+            stored = "FROM outcome INNER JOIN resolved USING (rec) WHERE reason IS NULL"
+            con.execute("INSERT INTO device_seen SELECT DISTINCT hash(user_id) " + stored)
         _note_hints(con, "data_hints.sql", verdict)
         yield _last_line(con)
     (figures,) = fetch_all(con, "SELECT sum(COLUMNS(* EXCLUDE (file)))::BIGINT FROM slice_figure")

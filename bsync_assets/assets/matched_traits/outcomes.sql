@@ -3,8 +3,6 @@ SELECT
     resolved.rec,
     resolved.file,
     resolved.line_no,
-    resolved.namespace,
-    resolved.user_id,
     signals.asks,
     coalesce(resolved.reject, CASE WHEN NOT signals.asks THEN 'no_trait_realized' END) AS reason,
     resolved.is_unmatched

@@ -3,10 +3,11 @@ SELECT
     data_file.partner,
     data_file.file_id,
     outcome.line_no,
-    outcome.namespace AS dpid,
-    outcome.user_id AS id,
+    resolved.namespace AS dpid,
+    resolved.user_id AS id,
     outcome.reason IS NULL AS matched
 FROM outcome
+INNER JOIN resolved ON resolved.rec = outcome.rec
 INNER JOIN data_file ON data_file.file = outcome.file
 WHERE outcome.reason IS NULL
     OR (outcome.reason = 'no_matching_aam_id' AND data_file.keep_unmatched_days > 0 AND outcome.asks);
