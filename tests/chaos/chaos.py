@@ -42,6 +42,7 @@ from workspaces import write_inbound, write_workspace  # noqa: E402
 from bsync_assets.assets.inbound_files import kept_files, take_stock  # noqa: E402
 from bsync_assets.assets.receipt_mail import send_due  # noqa: E402
 from bsync_assets.runs import run_days  # noqa: E402
+from bsync_assets.transport.pgp import PgpKey, make_key, public_part  # noqa: E402
 from bsync_assets.upkeep import maintain  # noqa: E402
 from bsync_assets.warehouse.lake import LakeBusy, attach  # noqa: E402
 from bsync_assets.workspace import open_catalog  # noqa: E402
@@ -373,6 +374,52 @@ def many_days(folder: Path, days: int, partners: int) -> tuple[int, str, str]:
     return days, "time, memory and files per day do not grow beyond the data", f"{partners} partners; {seen}"
 
 
+_DECRYPT = """
+import sys
+from pathlib import Path
+from bsync_assets.transport.pgp import PgpKey
+from bsync_assets.transport.store import unpacked
+print(sum(len(chunk) for chunk in unpacked(Path(sys.argv[1]), None, PgpKey(Path(sys.argv[2]).read_text()))))
+"""
+
+
+def memory_of_large_pgp(folder: Path, gigabytes: int) -> tuple[int, str, str]:
+    from benchmarks.measure import measure
+
+    key, sender, chunk = (
+        make_key("Chaos", "bsync@example.com", None, "never"),
+        Path(tempfile.mkdtemp(dir="/tmp")),
+        b"user\t1\n" * 150_000,
+    )
+    (folder / "key.asc").write_text(key)
+    gpg = ["gpg", "--homedir", str(sender), "--batch", "--quiet", "--trust-model", "always"]
+    subprocess.run([*gpg, "--import"], input=public_part(PgpKey(key)).encode(), check=True, capture_output=True)
+    peaks = []
+    for chunks in (100, gigabytes * 10**9 // len(chunk)):
+        encrypt = [
+            *gpg,
+            "--yes",
+            "--compress-algo",
+            "none",
+            "--recipient",
+            "bsync@example.com",
+            "--output",
+            str(folder / "large.pgp"),
+        ]
+        with subprocess.Popen([*encrypt, "--encrypt"], stdin=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            for _ in range(chunks):
+                process.stdin.write(chunk)
+        done = measure(
+            [sys.executable, "-c", _DECRYPT, str(folder / "large.pgp"), str(folder / "key.asc")], {"PYTHONPATH": str(REPOSITORY)}
+        )
+        assert int(done.output) == chunks * len(chunk)
+        peaks.append(done.peak_mb)
+    subprocess.run(["gpgconf", "--homedir", str(sender), "--kill", "all"], check=False)
+    shutil.rmtree(sender, ignore_errors=True)
+    return 1, "memory is flat", f"peak {peaks[1]:.0f} MB for {gigabytes} GB, {peaks[0]:.0f} MB for 0.1 GB"
+
+
 def memory_of_a_large_day(folder: Path, records: int) -> tuple[int, str, str]:
     from benchmarks.measure import measure
 
@@ -412,6 +459,7 @@ def main() -> None:
             "mail down and flapping": lambda: mail_flapping(folder, 500),
             "clock of a server two days off": lambda: clock_off(folder, 2),
             "many days": lambda: many_days(folder, given.days, given.partners),
+            "a large PGP file": lambda: memory_of_large_pgp(folder, 3),
             "a large day": lambda: memory_of_a_large_day(folder, given.records),
         }
         for name, trouble in troubles.items():
