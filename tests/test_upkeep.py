@@ -6,13 +6,14 @@ import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 import yaml
 from demo import DAYS, connect, copy_demo, differences, message_ids, tables
 
 from bsync_assets.assets.maintenance import end_retention
-from bsync_assets.runs import run_days
+from bsync_assets.runs import dagster_home, run_days
 from bsync_assets.upkeep import RebuildRefused, maintain, rebuild
 from bsync_assets.warehouse.lake import attach, single_writer
 from bsync_assets.warehouse.publish import publish
@@ -58,6 +59,24 @@ def test_maintenance_changes_nothing_that_is_published(demo: Path, home: Path) -
         assert con.execute("FROM ducklake_table_info('lake') WHERE delete_file_count > 0").fetchall() == []
     assert run_days(home, LAST, LAST)
     assert differences(tables(demo), tables(home)) == {}
+
+
+def test_maintenance_prunes_runs_from_the_event_log(demo: Path, home: Path) -> None:
+    def runs() -> int:
+        dagster_home(home)
+        with dg.DagsterInstance.get() as instance:
+            return instance.get_runs_count()
+
+    before = runs()
+    assert before > 0
+    assert "runs in Dagster's event log" not in maintain(open_catalog(home))  # younger than 90 days
+    assert runs() == before
+    settings = yaml.safe_load((home / "bsync.yaml").read_text())
+    (home / "bsync.yaml").write_text(yaml.safe_dump(settings | {"retention": {"event_log_days": 0}}))
+    assert maintain(open_catalog(home))["runs in Dagster's event log"] == before
+    assert runs() == 0
+    assert run_days(home, LAST, LAST)
+    assert message_ids(home) == message_ids(demo)
 
 
 def test_PRV_043_inbound_files_and_their_copies_end_after_30_days(home: Path) -> None:
