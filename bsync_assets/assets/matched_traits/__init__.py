@@ -1,7 +1,7 @@
 """Stage `matched_traits`: lines of data files -> records, whose they are, and which traits they ask for.
 
 Nothing here depends on what profiles held before; that is the next stage's. A slice of lines passes through temp tables:
-`line` -> `verdict`, `item` (exchange) -> `satisfied` (rules) -> `effect` -> `resolved` -> `asked` -> `outcome`.
+`line` -> `verdict`, `item` (exchange) -> `satisfied` (rules) -> `effect` -> `resolved` -> `operation`, `outcome`.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ def _arrow_table(
 
 
 def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, given: data_lines.Slice) -> Flags:
-    """From the slice in `line` make `asked` (rec, trait_id, effect) and `outcome` (rec, file, line_no, reason, ...), and add to
+    """From the slice in `line` make `operation` (see `ask`) and `outcome` (rec, file, line_no, reason, ...), and add to
     `slice_figure`. `rules` is what `prepare` answered; `known_id` must be there. Answers which tokens are unused signals.
 
     INB-75 to INB-96, INB-129 to INB-132.

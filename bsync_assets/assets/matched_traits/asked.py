@@ -42,18 +42,27 @@ class Rules:
 
 
 def ask(con: duckdb.DuckDBPyConnection, rules: Rules, given: Slice) -> Flags:
-    """Make the temp views `asked(rec, trait_id, effect)` and `signals(rec, used, asks)`; answers which tokens are unused signals.
+    """Make the temp views `operation` and `signals`; answers which tokens are unused signals.
 
-    Reads `effect` and `countable(rec, context, is_sound)`, the records whose items count as signals.
+    Reads `effect` and `countable(rec, file, line_no, context, is_sound, is_kept)`, the records whose items count as signals.
 
-    - `asked`: one row per record and trait to add or to remove, where a removal wins (INB-86, INB-87), of sound records; and one,
-      `failed`, per record and foreign trait that it names.
-    - `signals`: per record how many of its signals are used (INB-84), and whether it adds or removes a trait.
+    - `operation(file, line_no, trait_id, operation)`: one row per kept record and trait to add or to remove, where a removal wins
+      (INB-86, INB-87).
+    - `signals(rec, counts, used, asks, added, failed)`: per record of the slice whether its items count, how many are used
+      (INB-84), whether it adds or removes a trait, how many it adds, and how many foreign traits it names.
     """
     tokens, records = given.tokens, given.records
-    context, is_sound = np.full(records, -1, np.int32), np.zeros(records, np.bool_)
-    countable = con.execute("SELECT rec, context, is_sound FROM countable").fetchnumpy()
-    context[countable["rec"]], is_sound[countable["rec"]] = countable["context"], countable["is_sound"]
+    context, is_sound, is_kept = np.full(records, -1, np.int32), np.zeros(records, np.bool_), np.zeros(records, np.bool_)
+    file, line_no = np.zeros(records, np.int32), np.zeros(records, np.int64)
+    countable = con.execute("SELECT rec, file, line_no, context, is_sound, is_kept FROM countable").fetchnumpy()
+    for of_record, name in (
+        (context, "context"),
+        (is_sound, "is_sound"),
+        (is_kept, "is_kept"),
+        (file, "file"),
+        (line_no, "line_no"),
+    ):
+        of_record[countable["rec"]] = countable[name]
     effect = con.execute(sql(__file__, "effects_in_order.sql"), {"effects": list(_EFFECTS)}).fetchnumpy()
     term = con.execute(sql(__file__, "terms_in_order.sql")).fetchnumpy()
     # Traits as small numbers, in ascending order; terms are sought by item, context and trait.
@@ -82,10 +91,19 @@ def ask(con: duckdb.DuckDBPyConnection, rules: Rules, given: Slice) -> Flags:
     added = anchored[holding[number] & ~is_named[anchored]] if len(anchored) else anchored
     what[added] = _ADD
     asks[rec[added]] = True
-    kept = np.flatnonzero(what[:rows] != _ANCHOR)
-    effects = pa.DictionaryArray.from_arrays(pa.array(what[kept]), pa.array(_EFFECTS))
-    con.register("asked", pa.table({"rec": rec[kept], "trait_id": traits[which[kept]], "effect": effects}))
-    con.register("signals", pa.table({"rec": np.arange(records, dtype=np.int32), "used": used, "asks": asks}))
+    of_file, of_line, of_trait, of_kind = (np.empty(rows, kind) for kind in (np.int32, np.int64, np.int64, np.int32))
+    added, failed = np.zeros(records, np.int32), np.zeros(records, np.int32)
+    kept = _sort_out(
+        rec[:rows], which, what, is_kept, file, line_no, traits, of_file, of_line, of_trait, of_kind, added, failed
+    )  # fmt: skip
+    operations = pa.DictionaryArray.from_arrays(pa.array(of_kind[:kept]), pa.array(_EFFECTS))
+    con.register("operation", pa.table({
+        "file": of_file[:kept], "line_no": of_line[:kept], "trait_id": of_trait[:kept], "operation": operations,
+    }))  # fmt: skip
+    con.register("signals", pa.table({
+        "rec": np.arange(records, dtype=np.int32), "counts": context >= 0, "used": used, "asks": asks, "added": added,
+        "failed": failed,
+    }))  # fmt: skip
     return is_unused
 
 
@@ -204,3 +222,34 @@ def _ask(
                     satisfied[row, term[low] // 64] |= np.uint64(1) << np.uint64(term[low] % 64)
                     low += 1
     return rows
+
+
+@njit(cache=True, nogil=True)
+def _sort_out(
+    rec: Numbers,
+    which: Numbers,
+    what: Numbers,
+    is_kept: Flags,
+    file: Numbers,
+    line_no: Offsets,
+    traits: Offsets,
+    of_file: Numbers,
+    of_line: Offsets,
+    of_trait: Offsets,
+    of_kind: Numbers,
+    added: Numbers,
+    failed: Numbers,
+) -> int:
+    """Fill `of_file` to `of_kind` with what kept records add and remove, and count per record; answers how many there are."""
+    kept = 0
+    for row in range(len(rec)):
+        record, meaning = rec[row], what[row]
+        if meaning == _FAILED:
+            failed[record] += 1
+        elif meaning != _ANCHOR:
+            added[record] += meaning == _ADD
+            if is_kept[record]:
+                of_file[kept], of_line[kept] = file[record], line_no[record]
+                of_trait[kept], of_kind[kept] = traits[which[row]], meaning
+                kept += 1
+    return kept
