@@ -1,4 +1,5 @@
 -- Where each record of the slice ends up: `reason` is NULL for a stored record (INB-75). `asks` = it adds or removes a trait.
+-- Reads `resolved`, `signals`.
 SELECT
     resolved.rec,
     resolved.file,

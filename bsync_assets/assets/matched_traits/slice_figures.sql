@@ -1,4 +1,4 @@
--- Figures of the slice per file; slices of one file add up.
+-- Figures of the slice per file; slices of one file add up. Reads `outcome`, `line_reason`, `countable`, `signals`, `asked`.
 WITH
 lines AS (
     SELECT

@@ -1,4 +1,5 @@
 -- What the records of the slice ask for, for `trait_operations`; which records count: see `slice_records.sql`.
+-- Reads `data_file`, `outcome`, `asked`.
 SELECT
     data_file.partner,
     data_file.file_id,

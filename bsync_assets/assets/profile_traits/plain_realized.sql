@@ -1,5 +1,5 @@
 -- Traits realized where order does not matter. Grain: one row per profile and trait. A profile that only one record acts on
--- needs no grouping: a record names each trait once.
+-- needs no grouping: a record names each trait once. Reads `acting`, `contested`; $day, $first_day: of the oldest record.
 WITH
 asked AS (
     SELECT
