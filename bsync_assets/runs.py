@@ -88,6 +88,9 @@ def _check(catalog: Catalog, first: date, last: date, partner: str | None) -> No
     start = catalog.settings.account.start
     if first > last:
         raise RunRefused(f"--to {last} lies before --day {first}")
+    today = datetime.now(UTC).date()
+    if last > today + timedelta(days=366):  # each day up to it would be run
+        raise RunRefused(f"{last} lies more than a year ahead; today is {today}")
     if first < start:
         raise RunRefused(f"the first day of this workspace is {start} (account.start in bsync.yaml); {first} lies before it")
     if partner is not None and partner not in catalog.partners:

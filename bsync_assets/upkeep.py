@@ -58,13 +58,13 @@ def rebuild(catalog: Catalog, into: Path, first: date | None = None) -> dict[str
     """
     last = last_day_run(catalog.home)
     if last is None:
-        raise RebuildRefused("no day has been run yet")
+        raise RebuildRefused("no day has been run yet; run one: bsync run --day DAY")
     kept_from = last - timedelta(days=catalog.settings.retention.inbound_files_days - 1)
     first = first or max(catalog.settings.account.start, kept_from)
     if first > last:
         raise RebuildRefused(f"the last day run is {last}; {first} lies behind it")
     if into.exists() and any(into.iterdir()):
-        raise RebuildRefused(f"{into} is not empty")
+        raise RebuildRefused(f"{into} is not empty; give the name of a new folder")
     _shut_off(catalog, into)
     with single_writer(catalog.home, wait_seconds=60):
         _copy_kept(catalog.home, into, first)
