@@ -1,4 +1,5 @@
--- The manifest of the day with the decision about these files. Grain: one row per file, as in inbound_files.
+-- The manifest of the day $day with the decision about these files. Grain: one row per file, as in inbound_files.
+-- Those of $file_ids in $batch get $status and $reason; $who decided at $now.
 WITH
 files AS (
     SELECT

@@ -1,10 +1,11 @@
-"""Running days without the UI: the same definitions, the same Dagster instance, in this process."""
+"""Running days without the UI: the same definitions, the same Dagster instance, in this process; and pruning its event log."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-from datetime import date
+import shutil
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -87,7 +88,25 @@ def _check(catalog: Catalog, first: date, last: date, partner: str | None) -> No
     start = catalog.settings.account.start
     if first > last:
         raise RunRefused(f"--to {last} lies before --day {first}")
+    today = datetime.now(UTC).date()
+    if last > today + timedelta(days=366):  # each day up to it would be run
+        raise RunRefused(f"{last} lies more than a year ahead; today is {today}")
     if first < start:
         raise RunRefused(f"the first day of this workspace is {start} (account.start in bsync.yaml); {first} lies before it")
     if partner is not None and partner not in catalog.partners:
         raise RunRefused(f"there is no partner {partner!r} in catalog/partners.yaml, only {', '.join(catalog.partners)}")
+
+
+def prune_event_log(home: Path, days: int) -> int:
+    """Delete finished runs that are older, with their events and logs: they grow without end, and the lake has what counts."""
+    storage = dagster_home(home) / "storage"
+    before = datetime.now(UTC) - timedelta(days=days)
+    finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    pruned = 0
+    with dg.DagsterInstance.get() as instance:
+        while records := instance.get_run_records(dg.RunsFilter(statuses=finished, created_before=before), limit=200):
+            for record in records:
+                instance.delete_run(record.dagster_run.run_id)
+                shutil.rmtree(storage / record.dagster_run.run_id, ignore_errors=True)
+            pruned += len(records)
+    return pruned

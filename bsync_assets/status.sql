@@ -1,4 +1,5 @@
--- The latest days run, partner by partner: what came, what was answered. Grain: one row per day and partner.
+-- The latest $days days run, partner by partner: what came, what was answered.
+-- Grain: one row per day and partner of $partners.
 WITH
 days AS (
     SELECT DISTINCT day

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import duckdb
 import yaml
 
 from bsync_assets.assets.maintenance import clear_leftovers, end_retention, tidy_lake
 from bsync_assets.catalog import Catalog
-from bsync_assets.runs import dagster_home, run_days
+from bsync_assets.runs import prune_event_log, run_days
 from bsync_assets.sqlfiles import one
 from bsync_assets.warehouse.lake import attach, lake_folder, quoted, single_writer
 from bsync_assets.warehouse.publish import last_day_run, publish, published_file
@@ -46,23 +45,8 @@ def maintain(catalog: Catalog) -> dict[str, int]:
         went |= tidy_lake(con, catalog.home)
         if last_day:
             publish(con, catalog.home)
-    pruned = _prune_event_log(catalog.home, catalog.settings.retention.event_log_days)
+    pruned = prune_event_log(catalog.home, catalog.settings.retention.event_log_days)
     return went | ({"runs in Dagster's event log": pruned} if pruned else {})
-
-
-def _prune_event_log(home: Path, days: int) -> int:
-    """Delete finished runs that are older, with their events and logs: they grow without end, and the lake has what counts."""
-    storage = dagster_home(home) / "storage"
-    before = datetime.now(UTC) - timedelta(days=days)
-    finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    pruned = 0
-    with dg.DagsterInstance.get() as instance:
-        while records := instance.get_run_records(dg.RunsFilter(statuses=finished, created_before=before), limit=200):
-            for record in records:
-                instance.delete_run(record.dagster_run.run_id)
-                shutil.rmtree(storage / record.dagster_run.run_id, ignore_errors=True)
-            pruned += len(records)
-    return pruned
 
 
 def rebuild(catalog: Catalog, into: Path, first: date | None = None) -> dict[str, int]:
@@ -74,13 +58,13 @@ def rebuild(catalog: Catalog, into: Path, first: date | None = None) -> dict[str
     """
     last = last_day_run(catalog.home)
     if last is None:
-        raise RebuildRefused("no day has been run yet")
+        raise RebuildRefused("no day has been run yet; run one: bsync run --day DAY")
     kept_from = last - timedelta(days=catalog.settings.retention.inbound_files_days - 1)
     first = first or max(catalog.settings.account.start, kept_from)
     if first > last:
         raise RebuildRefused(f"the last day run is {last}; {first} lies behind it")
     if into.exists() and any(into.iterdir()):
-        raise RebuildRefused(f"{into} is not empty")
+        raise RebuildRefused(f"{into} is not empty; give the name of a new folder")
     _shut_off(catalog, into)
     with single_writer(catalog.home, wait_seconds=60):
         _copy_kept(catalog.home, into, first)

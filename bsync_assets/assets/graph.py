@@ -19,7 +19,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from bsync_assets.assets.arrivals import answer_test_files, new_arrivals
+from bsync_assets.assets.arrivals import new_arrivals
 from bsync_assets.assets.id_sync import link_ids, read_sync_files
 from bsync_assets.assets.id_sync_events import take_events
 from bsync_assets.assets.inbound_files import take_stock
@@ -35,6 +35,7 @@ from bsync_assets.assets.reports import report_file, write_report
 from bsync_assets.assets.resources import LakeResource
 from bsync_assets.assets.segment_members import judge_segments
 from bsync_assets.catalog.models import Catalog, Partner
+from bsync_assets.validate.answers import answer_test_files
 from bsync_assets.warehouse.lake import append, transaction
 from bsync_assets.warehouse.publish import last_day_run, publish, published_file
 from bsync_assets.warehouse.rows import rows_table

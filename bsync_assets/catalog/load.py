@@ -383,9 +383,18 @@ def _suggest(name: str, known: list[str]) -> str:
 def _hint(kind: str, value: object) -> str:
     if kind == "int_type" and isinstance(value, str) and value.isdecimal() and value == str(int(value)):
         return ": leave the quotes off"
+    if kind == "date_type" and isinstance(value, str) and _is_day(value):
+        return ": leave the quotes off"
     if kind == "string_type" and isinstance(value, (bool, int, float, date)):
         return ": put it in quotes"
     return ""
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _shown(value: object) -> str:

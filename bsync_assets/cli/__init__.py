@@ -54,7 +54,10 @@ _KNOWN_ERRORS = (
     ("bsync_assets.importing", "ImportRefused", 1, "nothing was imported: "),
     ("bsync_assets.warehouse.lake", "LakeBusy", 1, ""),
     ("bsync_assets.transport.pgp", "PgpError", 1, ""),
+    ("duckdb", "IOException", 1, "the lake cannot be read or written; docs/operations.md says how to restore it: "),
 )
+#: Errors of the system about a file or folder that is in the way, or somebody else's.
+_IN_THE_WAY = (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError)
 
 
 def _known_error(error: Exception) -> tuple[str, int] | None:
@@ -62,14 +65,16 @@ def _known_error(error: Exception) -> tuple[str, int] | None:
 
     Dagster wraps what a run raises, so the causes are looked at too.
     """
-    for module, name, code, first in _KNOWN_ERRORS:
-        cause: BaseException | None = error if module in sys.modules else None
-        while cause is not None:
-            if isinstance(cause, getattr(sys.modules[module], name)):
-                return f"{first}{cause}", code
-            cause = cause.__cause__
     if isinstance(error, FileNotFoundError) and error.errno is None:  # ours, with a sentence; the system's have a number
         return str(error), 1
+    cause: BaseException | None = error
+    while cause is not None:
+        for module, name, code, first in _KNOWN_ERRORS:
+            if module in sys.modules and isinstance(cause, getattr(sys.modules[module], name)):
+                return f"{first}{cause}", code
+        if isinstance(cause, _IN_THE_WAY) and cause.filename is not None:
+            return f"{cause.filename}: {cause.strerror}; it has to be a folder or file that bsync may write", 1
+        cause = cause.__cause__ or cause.__context__
     return None
 
 

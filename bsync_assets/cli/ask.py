@@ -135,11 +135,14 @@ def why(
 ) -> None:
     """Why an ID is, or is not, in a segment: down to trait, realization, file and line, time to live, link and opt-out."""
     from bsync_assets.assets.segment_members.why import in_words, why_member
+    from bsync_assets.exchange.namespaces import DEVICE_DPIDS
 
     dpid, colon, name = profile.partition(":")
     if not colon or not dpid.isdecimal() or not name:
         raise Stop(f"expected an ID like 0:0123... or 1002:ann, got {profile!r}", 2)
     with reading(day) as (con, catalog, of_day):
+        if int(dpid) not in (*catalog.data_sources, *DEVICE_DPIDS):
+            raise Stop(f"there is no {dpid} in catalog/data_sources.yaml, nor is it a namespace of devices", 2)
         try:
             answer = why_member(con, catalog, segment, (int(dpid), name), of_day)
         except LookupError as error:
@@ -166,7 +169,7 @@ def preview_segment_(
         try:
             answer = preview_segment(con, catalog, expression, of_day, segment)
         except RuleError as error:
-            raise Stop(f"the expression is refused: {error}", 2) from None
+            raise Stop(f"the expression is refused: {error}; bsync explain segment shows the place", 2) from None
         except LookupError as error:
             raise Stop(str(error.args[0]), 2) from None
     reach = answer["addressable"]
@@ -193,7 +196,7 @@ def preview_rule_(
         try:
             answer = preview_rule(con, rule, of_day, days)
         except RuleError as error:
-            raise Stop(f"the rule is refused: {error}", 2) from None
+            raise Stop(f"the rule is refused: {error}; bsync explain rule shows the place", 2) from None
     visits = f"{answer['realizations']} of {answer['events']} visits from {answer['first']} to {of_day}"
     lines = [f"{visits} would realize it, by {answer['devices']} devices"]
     print_answer(answer, lines, as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Annotated
 
 import typer
@@ -29,6 +30,8 @@ def make_keys(
     if settings.pgp.key_file is None:
         raise Stop("bsync.yaml names no pgp.key_file to write the private key to", 2)
     file = catalog.home / settings.pgp.key_file
+    if not re.fullmatch(r"never|\d+[dwmy]?", expires):
+        raise Stop(f"expected how long the key is valid, like 2y, 18m or never, got {expires!r}", 2)
     if file.exists():
         raise Stop(f"{file} exists; a key that files may be encrypted to is never written over")
     try:

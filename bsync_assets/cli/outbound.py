@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bsync_assets.cli.terminal import JsonOption, LatestDayOption, Stop, app, open_workspace, parse_day, print_rows, reading
+from bsync_assets.cli.terminal import (
+    JsonOption,
+    LatestDayOption,
+    Stop,
+    app,
+    day_run,
+    open_workspace,
+    parse_day,
+    print_rows,
+    reading,
+)
 
 if TYPE_CHECKING:
     from bsync_assets.catalog.models import Catalog
@@ -28,15 +38,14 @@ def delivering(destinations: list[int] | None, day: date | None) -> Iterator[tup
     import duckdb
 
     from bsync_assets.warehouse.lake import attach, single_writer
-    from bsync_assets.warehouse.publish import last_day_run
 
     catalog = open_workspace()
     for number in destinations or ():
         if number not in catalog.destinations:
             raise Stop(f"there is no destination {number} in catalog/destinations.yaml", 2)
-    day = day or last_day_run(catalog.home)
-    if day is None:
-        raise Stop("no day was run yet")
+    if not catalog.destinations:
+        raise Stop("catalog/destinations.yaml declares no destination")
+    day = day_run(catalog.home, day)
     with single_writer(catalog.home), duckdb.connect() as con:
         attach(con, catalog.home)
         yield con, catalog, day, destinations or list(catalog.destinations)
@@ -112,5 +121,7 @@ def outbound_history(
     with reading(None) as (con, catalog, _):
         if destination not in catalog.destinations:
             raise Stop(f"there is no destination {destination} in catalog/destinations.yaml", 2)
+        if first > last:
+            raise Stop(f"--to {last} lies before --from {first}", 2)
         rows = delivered(con, destination, first, last)
     print_rows(rows, ["sent_on", "day", "name", "mode", "status", "received", "successful", "failed", "ended_at"], as_json)

@@ -1,4 +1,4 @@
--- Receipts of a range of days as the terminal shows them: the latest revision of each, data and ID sync.
+-- Receipts of the days $first to $last as the terminal shows them: the latest revision of each, data and ID sync.
 WITH
 latest AS (
     SELECT *

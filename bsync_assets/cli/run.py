@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,7 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=6
     from bsync_assets.runs import dagster_home
 
     home = open_workspace().home
+    _check_port("127.0.0.1", port)
     dagster_home(home)
     os.environ["BSYNC_HOME"] = str(home)
     command = ["dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
@@ -124,12 +126,19 @@ def serve(
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every call, without IDs.")] = False,
 ) -> None:
     """Answer the calls of visitors' browsers: ID syncs, visits, opt-outs. The daily run takes in what was answered."""
-    from bsync_assets.sync_server.serve import CannotListenError
     from bsync_assets.sync_server.serve import serve as run_server
 
+    home = open_workspace().home
+    _check_port(host, port)
     if demo_page:
         console().print(f"The demonstration is at http://127.0.0.1:{port}/demo")
+    run_server(home, host, port, workers, demo_page, verbose)
+
+
+def _check_port(host: str, port: int) -> None:
+    """Stop when the port cannot be listened on."""
     try:
-        run_server(open_workspace().home, host, port, workers, demo_page, verbose)
-    except CannotListenError as error:
-        raise Stop(str(error)) from None
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (while")[0]
+        raise Stop(f"cannot listen on {host}:{port}: {reason}; choose another with --port") from None

@@ -111,18 +111,27 @@ def catalog_if_any() -> Catalog | None:
     return open_workspace() if (workspace_home() / "bsync.yaml").is_file() else None
 
 
+def day_run(home: Path, day: date | None) -> date:
+    """`day` if it lies among those that were run, the last one by default; else Stop."""
+    from bsync_assets.warehouse.publish import last_day_run
+
+    last = last_day_run(home)
+    if last is None:
+        raise Stop("no day was run yet; run one: bsync run --day DAY")
+    if day is not None and day > last:
+        raise Stop(f"{day} was not run yet, the last day run is {last}", 2)
+    return day or last
+
+
 @contextmanager
 def reading(day: date | None) -> Iterator[tuple[Any, Catalog, date]]:
     """(connection to the lake, catalog, day) for commands that only look; the day is the last one run unless given."""
     import duckdb
 
     from bsync_assets.warehouse.lake import attach
-    from bsync_assets.warehouse.publish import last_day_run
 
     catalog = open_workspace()
-    day = day or last_day_run(catalog.home)
-    if day is None:
-        raise Stop("no day was run yet")
+    day = day_run(catalog.home, day)
     with duckdb.connect() as con:
         attach(con, catalog.home)
         yield con, catalog, day

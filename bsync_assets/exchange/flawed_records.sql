@@ -1,4 +1,5 @@
 -- Records with an item that spoils its line (INB-55, INB-71). Grain: one row per record; bad_quote goes before pii.
+-- Reads `spoiling`, `item`.
 SELECT
     spoiling.rec,
     min(item.kind) AS kind

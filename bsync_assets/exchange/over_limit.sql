@@ -1,5 +1,6 @@
 -- Records after the first $most of one user ID in one physical file (INB-36), in file order. Grain: one row per record.
 -- `user_lines(file, user_hash, lines, slice)` holds this slice, the last one, and earlier ones of a file that is read in several.
+-- Reads `record`.
 WITH
 crowded AS (
     SELECT

@@ -1,5 +1,5 @@
 -- The verdict on each record: NULL, or the first rule it breaks, in the order over length, over user limit, structure,
--- payload, ID (INB-75). Grain: one row per line.
+-- payload, ID (INB-75). Grain: one row per line. Reads `record`, `over_limit`, `flawed`, `file_id_type`, `data_file`.
 WITH
 joined AS (
     SELECT

@@ -1,5 +1,5 @@
 -- Lines of each user ID in the slice, per file: any line counts, good or bad, but for those over length (INB-36).
--- Grain: one row per file and user. `slice` tells the slices of a file apart.
+-- Grain: one row per file and user. `slice` tells the slices of a file apart. Reads `user_lines`, `record`.
 SELECT
     file,
     user_hash,

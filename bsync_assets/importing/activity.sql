@@ -1,5 +1,5 @@
 -- When IDs were last seen alive, as of the import. A platform ID of which nothing is said is known by its traits; links count
--- besides. Grain: one row per ID.
+-- besides. Grain: one row per ID. Reads `said_activity`, `said_trait`, `before`.
 WITH
 said AS (
     SELECT

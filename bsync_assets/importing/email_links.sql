@@ -1,4 +1,5 @@
 -- Hashed e-mails as of the import; the newest ones of each ID stay (IDS-71). Grain: one row per ID and hash.
+-- Reads `before`, `said_email`.
 WITH
 sightings AS (
     SELECT * FROM before

@@ -1,4 +1,4 @@
--- Links as of the import: seen first and last, over all that was brought. Grain: one row per pair.
+-- Links as of the import: seen first and last, over all that was brought. Grain: one row per pair. Reads `before`, `said_link`.
 WITH
 sightings AS (
     SELECT * FROM before

@@ -1,5 +1,6 @@
 -- Imported lines that do not fit the catalog, with what was expected. Grain: one row per line and misfit.
--- Reads `said_*`, `namespace(dpid, form, is_device)` and `trait(trait_id)`.
+-- Reads `namespace(dpid, form, is_device)` and `trait(trait_id)`.
+-- Reads also `said_link`, `said_email`, `said_trait`, `said_opt_out`, `said_activity`.
 WITH
 named AS (
     SELECT line_no, 'link.dpid' AS field, 'link.id' AS id_field, dpid, id FROM said_link

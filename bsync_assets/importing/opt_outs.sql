@@ -1,4 +1,4 @@
--- Opt-outs as of the import, each with the first time it was asked for. Grain: one row per ID.
+-- Opt-outs as of the import, each with the first time it was asked for. Grain: one row per ID. Reads `before`, `said_opt_out`.
 SELECT
     dpid,
     id,

@@ -1,5 +1,6 @@
 -- Traits that profiles hold as of the import. Grain: one row per profile and trait.
 -- A realization at or after the end of the life before begins a new one (TRT-084); what ended before the first day is gone.
+-- Reads `before`, `said_trait`, `trait`.
 WITH
 realized AS (
     SELECT

@@ -1,5 +1,5 @@
 -- How often rule-based traits were realized in the life they have as of the import, per UTC date (TRT-067, TRT-084).
--- Grain: one row per profile, trait and date. Reads `merged_profile_traits`.
+-- Grain: one row per profile, trait and date. Reads `merged_profile_traits`, `before`, `said_trait`, `trait`.
 WITH
 realized AS (
     SELECT

@@ -1,4 +1,4 @@
--- The signals that a pattern may be matched against. Grain: one row per item and letter-case rule.
+-- The signals that a pattern may be matched against. Grain: one row per item and letter-case rule. Reads `reading`, `comparison`.
 SELECT
     r.item,
     r.case_sensitive,

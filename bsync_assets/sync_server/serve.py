@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,19 +42,8 @@ def app() -> Starlette:
     return create_app(open_catalog(workspace_home()), os.environ.get(_STAND_IN))
 
 
-class CannotListenError(RuntimeError):
-    """The address cannot be listened on."""
-
-
 def serve(home: Path, host: str, port: int, workers: int, demo_page: bool, verbose: bool) -> None:
-    """Serve until stopped. Several workers share one port, and what they know; a worker that dies is started again.
-
-    Raises CannotListenError.
-    """
-    try:
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-    except OSError as error:
-        raise CannotListenError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    """Serve until stopped. Several workers share one port, and what they know; a worker that dies is started again."""
     os.environ["BSYNC_HOME"] = str(home)
     if demo_page:
         os.environ[_STAND_IN] = f"http://localhost:{port}"

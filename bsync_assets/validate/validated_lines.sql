@@ -1,4 +1,5 @@
 -- Lines of the slice as they are handed over. Grain: one row per line of `normal_line(line_no, outcome)`.
+-- Reads `rejected_line`, `line_rule`.
 SELECT
     normal_line.line_no,
     normal_line.outcome,

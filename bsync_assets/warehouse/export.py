@@ -16,13 +16,15 @@ def export(home: Path, file: Path) -> int:
     """Copy what is published in the workspace at `home` into the new file `file`; answers how many views it has.
 
     Rows are stored once, and the views stay views over them, so that a state on every day takes no more room than its changes.
-    Raises FileNotFoundError when nothing is published, FileExistsError rather than overwriting a file.
+    Raises FileNotFoundError when nothing is published, FileExistsError rather than overwriting a file, NotADirectoryError.
     """
     published = published_file(home)
     if not published.exists():
         raise FileNotFoundError(f"nothing is published yet at {published}; run a day first: bsync run --day DAY")
     if file.exists():
         raise FileExistsError(f"{file} exists; give the name of a new file")
+    if not os.access(file.parent, os.W_OK):
+        raise NotADirectoryError(f"{file.parent} is no folder that can be written to; give the name of a file in one")
     draft = file.with_name(f".{file.name}-{os.getpid()}")
     try:
         with closing(duckdb.connect(str(draft))) as con:

@@ -48,7 +48,10 @@ def single_writer(home: Path, wait_seconds: float = 0) -> Iterator[None]:
 
 
 def attach(con: duckdb.DuckDBPyConnection, home: Path) -> None:
-    """Attach the lake of the workspace to an in-memory connection and make its tables if they are missing."""
+    """Attach the lake of the workspace to an in-memory connection and make its tables if they are missing.
+
+    Raises duckdb.IOException when the lake cannot be used.
+    """
     folder = lake_folder(home)
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     con.execute("SET GLOBAL preserve_insertion_order = false")
@@ -58,10 +61,13 @@ def attach(con: duckdb.DuckDBPyConnection, home: Path) -> None:
     con.execute("SET GLOBAL TimeZone = 'UTC'")
     for extension in ("ducklake", "sqlite_scanner"):
         load_extension(con, extension)
-    con.execute(
-        "ATTACH " + quoted(f"ducklake:sqlite:{folder / 'catalog.sqlite'}") + " AS lake (DATA_PATH " + quoted(folder / "data")
-        + ", DATA_INLINING_ROW_LIMIT 0, META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 5000, OVERRIDE_DATA_PATH true)"
-    )  # fmt: skip
+    try:
+        con.execute(
+            "ATTACH " + quoted(f"ducklake:sqlite:{folder / 'catalog.sqlite'}") + " AS lake (DATA_PATH " + quoted(folder / "data")
+            + ", DATA_INLINING_ROW_LIMIT 0, META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 5000, OVERRIDE_DATA_PATH true)"
+        )  # fmt: skip
+    except duckdb.Error as error:  # of no class of its own
+        raise duckdb.IOException(f"{folder / 'catalog.sqlite'}: {error}") from error
     _create_missing_tables(con)
 
 

@@ -29,6 +29,17 @@ visitors AS (
     WHERE dpid = 0 AND last_at >= (SELECT max(day) FROM partner_sources) - 120
 ),
 
+-- A step of its own: DuckDB keeps a view as text in which a cross join before an anti join reads as a correlated one.
+possible AS (
+    SELECT
+        partners.partner,
+        visitors.device_id,
+        visitors.since,
+        visitors.last_seen
+    FROM visitors
+    CROSS JOIN (SELECT DISTINCT partner FROM sources) AS partners
+),
+
 pairs AS (
     SELECT
         partner,
@@ -39,14 +50,13 @@ pairs AS (
     FROM linked
     UNION ALL
     SELECT
-        partners.partner,
-        visitors.device_id,
+        possible.partner,
+        possible.device_id,
         false AS is_linked,
-        visitors.since,
-        visitors.last_seen
-    FROM visitors
-    CROSS JOIN (SELECT DISTINCT partner FROM sources) AS partners
-    ANTI JOIN linked ON linked.partner = partners.partner AND linked.device_id = visitors.device_id
+        possible.since,
+        possible.last_seen
+    FROM possible
+    ANTI JOIN linked ON linked.partner = possible.partner AND linked.device_id = possible.device_id
 )
 
 SELECT

@@ -1,5 +1,6 @@
 -- One more step of the chained rows: further IDs are linked to every device the first ID has by now (IDS-61, IDS-67).
 -- A link that rests on one of today counts as seen no earlier than that one.
+-- Reads `link_before`, `sighting`, `pair`, `opted_out`; $level: number of the step.
 WITH
 devices AS (
     SELECT

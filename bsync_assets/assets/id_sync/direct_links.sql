@@ -1,4 +1,4 @@
--- Rows with a device in the first column: each further ID is linked to that device (IDS-60, IDS-68).
+-- Rows with a device in the first column: each further ID is linked to that device (IDS-60, IDS-68). Reads `pair`.
 SELECT
     0 AS level,
     row_no,

@@ -1,4 +1,4 @@
--- The day's change set of `email_links`.
+-- The day's change set of `email_links`. Reads `email_ranked`.
 SELECT
     dpid,
     id,

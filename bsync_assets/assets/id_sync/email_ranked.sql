@@ -1,4 +1,5 @@
 -- Hashed e-mails of every customer ID that a c2c row of today names, newest first; the oldest over the limit go (IDS-71).
+-- Reads `pair`, `email_before`; $limit: hashes that an ID keeps.
 WITH
 sighting AS (
     SELECT

@@ -1,5 +1,5 @@
 -- Calls of the day that were taken: each ID on one is linked to the device of the call (IDS-86, IDS-100, IDS-104).
--- They have row numbers below those of files, which keeps them out of the files' figures.
+-- They have row numbers below those of files, which keeps them out of the files' figures. Reads `opted_out`; $day.
 SELECT DISTINCT
     0 AS level,
     declared.event - (1::BIGINT << 40) AS row_no,

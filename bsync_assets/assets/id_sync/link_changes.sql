@@ -1,4 +1,4 @@
--- The day's change set of `id_links`.
+-- The day's change set of `id_links`. Reads `link_ranked`.
 SELECT
     dpid,
     id,

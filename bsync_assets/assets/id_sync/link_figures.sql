@@ -1,4 +1,5 @@
 -- The day's figures of sync files, now with what became of accepted rows and which links they made (IDS-146, IDS-147).
+-- Reads `row_outcome`, `sighting`, `link_seen`, `link_before`, `pair`, `email_ranked`, `link_ranked`; $day.
 WITH
 outcomes AS (
     SELECT

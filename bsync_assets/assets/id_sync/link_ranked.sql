@@ -1,6 +1,7 @@
 -- Links of every ID and device that was touched today, newest first, with those over a limit marked (IDS-135 to IDS-137).
--- Cross-device IDs: so many devices per ID and so many IDs per device; all others: cookies per cookie, both ways.
+-- Cross-device IDs: $devices_per_id devices per ID, $ids_per_device IDs per device; all others: $cookies per cookie, both ways.
 -- `cause_row` is today's row whose link pushed an evicted one out.
+-- Reads `link_seen`, `link_before`, `cross_device`.
 WITH
 touched AS (
     SELECT DISTINCT

@@ -1,4 +1,4 @@
--- Today's sightings -> one row per link: its newest sighting and the row that showed it first.
+-- Today's sightings -> one row per link: its newest sighting and the row that showed it first. Reads `sighting`.
 WITH
 numbered AS (
     SELECT

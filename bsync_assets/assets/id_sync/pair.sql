@@ -1,4 +1,5 @@
 -- The day's accepted pairs with the number of their row, and whether the row names an opted-out ID (IDS-125).
+-- Reads `opted_out`, `device_dpid`; $day.
 WITH
 pairs AS (
     SELECT

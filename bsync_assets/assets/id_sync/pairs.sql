@@ -1,5 +1,5 @@
 -- Accepted rows of the slice -> one row per ID of a further column (IDS-60); in c2c files every further column belongs to
--- the second data source (IDS-56).
+-- the second data source (IDS-56). Reads `sync_file`, `sync_row`.
 SELECT
     sync_file.partner,
     sync_file.key AS file,

@@ -1,4 +1,4 @@
--- Rows of the slice that break a rule, with every cell masked (PRV-055).
+-- Rows of the slice that break a rule, with every cell masked (PRV-055). Reads `sync_file`, `sync_row`.
 SELECT
     sync_file.partner,
     sync_file.key AS file,

@@ -1,4 +1,5 @@
 -- Figures of each sync file as far as its rows alone decide them; what becomes of accepted rows is added by `link_figures`.
+-- Reads `rejected`, `received`, `sync_file`; $day.
 WITH
 rejects AS (
     SELECT

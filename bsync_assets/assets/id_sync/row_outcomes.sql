@@ -1,4 +1,5 @@
 -- What became of each accepted row: stored, opted out, or without a device (IDS-63, IDS-125).
+-- Reads `pair`, `link_before`, `sighting`.
 WITH
 rows AS (
     SELECT DISTINCT

@@ -1,4 +1,4 @@
--- Accepted rows that came to nothing, for `rejected_lines`.
+-- Accepted rows that came to nothing, for `rejected_lines`. Reads `row_outcome`; $day.
 SELECT
     CAST($day AS DATE) AS day,
     partner,

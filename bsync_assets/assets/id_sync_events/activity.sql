@@ -1,5 +1,5 @@
 -- Who was seen alive, for the change set of `activity`: the devices of the calls that were taken, and IDs in authentication
--- state 1 (PRV-041, TRT-085). Grain: one row per ID.
+-- state 1 (PRV-041, TRT-085). Grain: one row per ID. Reads `id_sync_events`, `event_ids`, `activity_before`.
 WITH
 seen AS (
     SELECT

@@ -1,4 +1,5 @@
 -- Lines that are no records although others follow: only the last line of a file may be cut off. Grain: one row per line.
+-- Reads `record`.
 WITH
 placed AS (
     SELECT

@@ -1,4 +1,5 @@
 -- IDs on the calls that were taken, for `event_ids`. Grain: one row per call, ID and authentication state.
+-- Reads `captured`, `id_sync_events`; $day.
 SELECT DISTINCT
     CAST($day AS DATE) AS day,
     declared.event,

@@ -1,5 +1,6 @@
 -- What of each event bears on traits, and the same for many: its shape. Grain: one row per event that was taken.
 -- Rules are judged once per shape. A day has far fewer shapes than events, since only signals that satisfy a comparison count.
+-- Reads `item`, `event_signals`, `satisfied`, `captured`, `id_sync_events`.
 WITH
 useful AS (
     SELECT

@@ -1,4 +1,5 @@
 -- Signals of the events that were taken, for `event_signals`. Grain: one row per event, key and value.
+-- Reads `captured`, `id_sync_events`; $day.
 SELECT
     CAST($day AS DATE) AS day,
     said.event,

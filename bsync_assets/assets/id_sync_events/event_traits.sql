@@ -1,5 +1,6 @@
 -- What the day's visits realized, for `event_traits`. Grain: one row per profile and trait.
 -- With a cross-device ID in state 1 each such profile gets it, else the device (SEG-002, SEG-004).
+-- Reads `event_ids`, `cross_device`, `id_sync_events`, `event_shape`, `realized`; $day.
 WITH
 authenticated AS (
     SELECT DISTINCT

@@ -1,4 +1,4 @@
--- The distinct signals of the day, numbered. Grain: one row per key and value.
+-- The distinct signals of the day, numbered. Grain: one row per key and value. Reads `event_signals`.
 SELECT
     row_number() OVER () AS item,
     key,

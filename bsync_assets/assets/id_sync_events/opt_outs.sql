@@ -1,5 +1,6 @@
 -- The day's new opt-outs, for the change set of `opt_outs`. Grain: one row per ID.
 -- A declared ID whose device the service did not know goes with the one it was last linked to the day before (PRV-022, PRV-023).
+-- Reads `captured`, `links_before`, `opt_outs_before`.
 WITH
 asked AS (
     SELECT

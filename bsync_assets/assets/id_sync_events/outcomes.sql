@@ -1,5 +1,6 @@
 -- What became of the day's calls, for `id_sync_events`. Grain: one row per call.
 -- A call that names somebody who opted out, before or at any time of the day, was not taken after all (PRV-026, PRV-029).
+-- Reads `opt_outs_before`, `opt_out`, `captured`; $day.
 WITH
 barred AS (
     SELECT dpid, id FROM opt_outs_before

@@ -1,4 +1,5 @@
 -- Which shape realizes which trait: by its rule (TRT-060, TRT-061), or by naming it (INB-171, TRT-054). Grain: one row per pair.
+-- Reads `signature`, `fulfilled`, `event_shape`, `rule_trait`.
 SELECT
     signature.shape,
     signature.trait_id

@@ -1,4 +1,4 @@
--- Lines of capture files -> what they say. Grain: one row per line. A line that is not whole was never answered.
+-- Lines of capture files -> what they say. Grain: one row per line. A line that is not whole was never answered. Reads `line`.
 SELECT
     file,
     line_no,

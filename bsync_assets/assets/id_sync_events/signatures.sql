@@ -1,5 +1,6 @@
 -- Per shape and trait: which terms of the trait's rule hold. Grain: one row per shape and trait with at least one.
 -- Private signals come as the names of the comparisons they satisfied (TRT-006). `only` limits it to one data source (INB-175).
+-- Reads `event_shape`, `satisfied`, `verdict`, `rule_term`.
 WITH
 shapes AS (
     SELECT DISTINCT

@@ -1,4 +1,4 @@
--- Figures of each data file of the day: the sums over its slices (INB-123 to INB-133).
+-- Figures of each data file of the day: the sums over its slices (INB-123 to INB-133). Reads `slice_figure`, `data_file`; $day.
 WITH
 summed AS (
     SELECT

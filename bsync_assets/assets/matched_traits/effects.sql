@@ -1,7 +1,7 @@
 -- What each item from number $first on means in each context (target data source, sync or overwrite): INB-60 to INB-66, INB-80,
 -- INB-81, INB-84, TRT-070 to TRT-073. Grain: one row per item, context and effect.
 -- effect: add or remove a trait; term = satisfies term number `term` of a rule that needs more, anchor = one without which the
--- rule cannot hold; failed = names a foreign trait.
+-- rule cannot hold; failed = names a foreign trait. Reads `satisfied`, `item`, `context`, `rule_term`, `trait`.
 WITH
 by_rule AS (
     SELECT DISTINCT

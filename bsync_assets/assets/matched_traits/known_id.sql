@@ -1,4 +1,5 @@
 -- IDs that have a link or an opt-out at the end of the day, of the namespaces that the day's files use.
+-- Reads `opted_out`, `current_link`, `data_file`.
 WITH
 links AS (
     SELECT

@@ -1,6 +1,7 @@
 -- Pairs of the slice that no rule used, but one would after a small change: the closest such rule. Grain: one row per target,
 -- key and value. Only rules that ask for equality are looked at: the others take what is near them anyway.
 -- change: what differs: case, value (blanks and punctuation), key (spelled otherwise), operator (the value is one word of several).
+-- Reads `rule_term`, `comparison`, `unused`.
 WITH
 wanted AS (
     SELECT

@@ -1,5 +1,5 @@
 -- Who would be reached by the rules that nearly used a pair: matched users of the slice that sent it. Grain: one row per pair and
--- user, who stands there as a hash. Reads `near_token(rec, item)`.
+-- user, who stands there as a hash. Reads `near_token(rec, item)`, `near_miss`, `data_file`, `item`, `resolved`.
 SELECT DISTINCT
     data_file.partner,
     data_file.target,

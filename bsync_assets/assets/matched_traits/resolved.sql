@@ -1,6 +1,6 @@
 -- Records of the slice -> whose they are (INB-90 to INB-96), with the context of their file. Grain: one row per record.
 -- `known_id(dpid, id, is_linked, is_barred)` holds every ID with a link or an opt-out: barred means the ID itself opted out, or
--- all devices it is linked to did.
+-- all devices it is linked to did. Reads `verdict`, `data_file`.
 SELECT
     verdict.rec,
     verdict.file,

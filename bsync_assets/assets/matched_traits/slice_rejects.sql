@@ -1,5 +1,5 @@
 -- Rows of the slice for `rejected_lines`. Lines that break a rule get a sample: the user ID masked, keys readable, values,
--- bare items and keys in p_ hidden (PRV-055, INB-85).
+-- bare items and keys in p_ hidden (PRV-055, INB-85). Reads `data_file`, `outcome`, `line`.
 SELECT
     data_file.partner,
     data_file.key AS file,

@@ -1,4 +1,4 @@
--- Which items are which terms of which rules, in the order in which they are sought.
+-- Which items are which terms of which rules, in the order in which they are sought. Reads `effect`.
 SELECT
     item,
     context,

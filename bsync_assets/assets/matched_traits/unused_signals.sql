@@ -1,5 +1,5 @@
 -- The day's pairs that no rule used, sent a hundred times and more by one partner for one target (INB-147), for `unused_signals`.
--- An empty value is shown as 1 (INB-59).
+-- An empty value is shown as 1 (INB-59). Reads `slice_signal`, `near_signal`, `near_user`; $day.
 WITH
 sent AS (
     SELECT

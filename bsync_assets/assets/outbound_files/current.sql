@@ -1,4 +1,5 @@
 -- What each ID holds now: (ID, position of the destination value). Several members may stand behind one ID (OUT-010).
+-- Reads `value_of`, `member_of_day`, `address`, `opted_out`; $namespace.
 WITH
 addressed AS (
     SELECT member.id, value_of.pos, member.segment_id

@@ -1,5 +1,5 @@
 -- `pair` with the time its segment last changed for one of the members behind it: the start of that day, epoch milliseconds. What
--- is taken back changed on the day of the delivery.
+-- is taken back changed on the day of the delivery. Reads `segment_change`, `address`, `value_of`; $namespace, $day.
 WITH
 reached AS (
     SELECT segment_id, id, day FROM segment_change WHERE dpid = $namespace

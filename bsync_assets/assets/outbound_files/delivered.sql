@@ -1,5 +1,6 @@
--- Files of one destination whose transfer began on the days from $first to $last (UTC). Grain: one row per file, by time (OUT-130,
--- OUT-131). A control file shows the records of its delivery; records that broke their line stand with the first part.
+-- Files of the destination $destination whose transfer began on the days from $first to $last (UTC).
+-- Grain: one row per file, by time (OUT-130, OUT-131). A control file shows the records of its delivery; records that broke their
+-- line stand with the first part.
 WITH
 files AS (
     SELECT

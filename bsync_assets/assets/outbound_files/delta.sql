@@ -1,4 +1,5 @@
 -- How the publication state of the destination changes once the delivery is complete. Rows that were not written change nothing.
+-- Reads `pair`, `known_value`, `device`, `broken`; $destination, $namespace.
 SELECT
     $destination AS destination,
     pair.id,

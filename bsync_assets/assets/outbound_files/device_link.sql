@@ -1,4 +1,4 @@
--- Links of the devices in the delivery, of any namespace, either way round; reads `link`, the links of the day.
+-- Links of the devices in the delivery, of any namespace, either way round; reads `row_device` and `link`, the links of the day.
 WITH
 either_way AS (
     SELECT device_dpid, device_id, dpid, id, last_seen, seq FROM link

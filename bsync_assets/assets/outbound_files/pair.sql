@@ -1,5 +1,5 @@
 -- Every (ID, value) that is or was: held now, told before. A value that is held no more is taken back only while its mapping is
--- live, or for privacy (OUT-006).
+-- live, or for privacy (OUT-006). Reads `current`, `published`, `known_value`.
 SELECT
     coalesce(current.id, published.id) AS id,
     coalesce(current.pos, published.pos) AS pos,

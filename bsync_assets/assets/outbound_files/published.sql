@@ -1,4 +1,5 @@
 -- What the destination was told last (OUT-070), and whether it must forget it whatever the mapping says (PRV-025, PRV-034).
+-- Reads `known_value`, `opted_out`, `published_then`; $namespace.
 SELECT
     published.id,
     known_value.pos,

@@ -1,4 +1,5 @@
 -- Members of each live segment, and how many of them have an ID in the namespace of the destination (OUT-013).
+-- Reads `address`, `value_of`, `member_of_day`; $day, $destination, $namespace.
 SELECT
     CAST($day AS DATE) AS day,
     $destination AS destination,

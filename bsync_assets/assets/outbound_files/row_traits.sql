@@ -1,4 +1,5 @@
 -- Active traits of each row's device and, where the row is a declared ID, of that profile; reads `held`, the traits of the day.
+-- Reads also `row_device`, `printable_trait`; $namespace, $day.
 WITH
 profile AS (
     SELECT id AS row_id, device_dpid AS dpid, device_id AS id FROM row_device

@@ -1,5 +1,5 @@
 -- Records on profiles. Grain: one row per record and profile. `step` orders records within their unit; the records of an
--- overwrite are one step. `times` = how many records act on the profile today.
+-- overwrite are one step. `times` = how many records act on the profile today. Reads `record`, `profile`, `holder`.
 SELECT
     record.rec,
     record.user_no,

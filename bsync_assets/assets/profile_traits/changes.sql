@@ -1,4 +1,4 @@
--- The day's change set of `profile_traits`.
+-- The day's change set of `profile_traits`. Reads `profile`, `realized`, `ended`; $day.
 WITH
 by_input AS (
     SELECT

@@ -1,4 +1,5 @@
 -- Profiles for which order matters today: a record takes something away, or replaces. Grain: one row per profile.
+-- Reads `acting`; $day, $first_day: of the oldest record.
 SELECT DISTINCT acting.profile_no
 FROM acting
 WHERE acting.is_overwrite

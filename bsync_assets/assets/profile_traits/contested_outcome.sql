@@ -1,5 +1,5 @@
 -- Where contested profiles end up. Grain: one row per profile and trait that something happened to.
--- was_lost: the life it had before today ended today, even if another one began.
+-- was_lost: the life it had before today ended today, even if another one began. Reads `event`.
 WITH
 last_loss AS (
     SELECT

@@ -1,5 +1,6 @@
 -- Distinct devices that each receipt has to count: of the day's files, and of kept records of earlier days, as far as that
 -- day's receipt did not count them already (INB-133).
+-- Reads `day_file`, `acting`, `profile`, `device_namespace`, `record`, `current_link`; $day.
 WITH
 own AS (
     SELECT

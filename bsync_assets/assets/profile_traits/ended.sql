@@ -1,4 +1,5 @@
 -- What really leaves without input: `ending` but for what today's records and visits realized or removed themselves.
+-- Reads `profile`, `realized`.
 SELECT ending.*
 FROM ending
 LEFT JOIN profile ON profile.dpid = ending.dpid AND profile.id = ending.id

@@ -1,5 +1,7 @@
 -- Traits that would leave without any input: time to live over (TRT-083), definition deleted (TRT-065), device inactive for
 -- 120 days (TRT-085). Grain: one row per profile and trait of the day before.
+-- Reads `platform_sighting`, `before`, `device_namespace`, `profile`, `current_link`, `trait`; $day; not seen
+-- since $alive_since: inactive.
 WITH
 -- A platform ID lives by what we saw of it. One with traits was seen once: gone are those whose sightings are all old.
 old_platform_id AS MATERIALIZED (

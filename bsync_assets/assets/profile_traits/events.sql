@@ -1,6 +1,7 @@
 -- What happens to each trait of each contested profile today, in order (INB-100 to INB-107).
 -- Grain: one row per profile, trait, unit, step and record (one record stands for all of an overwrite).
 -- held_before: whether the profile had the trait just before; losses are removals of what was held (INB-131).
+-- Reads `acting`, `contested`, `held`, `trait`; $day, $first_day: of the oldest record.
 WITH
 asked AS (
     SELECT

@@ -1,4 +1,4 @@
--- Figures of the day's data files that depend on what profiles held before.
+-- Figures of the day's data files that depend on what profiles held before. Reads `day_file`, `record`, `record_effect`; $day.
 SELECT
     $day::DATE AS day,
     day_file.partner,

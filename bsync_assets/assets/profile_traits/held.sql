@@ -1,4 +1,4 @@
--- What these profiles held at the end of the day before. Grain: one row per profile and trait.
+-- What these profiles held at the end of the day before. Grain: one row per profile and trait. Reads `profile`, `before`.
 SELECT
     profile.profile_no,
     before.trait_id,

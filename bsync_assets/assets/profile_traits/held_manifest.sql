@@ -1,4 +1,4 @@
--- The manifest of the day with these files held. Grain: one row per file, as in inbound_files.
+-- The manifest of the day with these files held. Grain: one row per file, as in inbound_files. Reads `held_file`; $day.
 SELECT
     files.* REPLACE (
         CASE WHEN held.file_id IS NULL THEN files.status ELSE 'held' END AS status,

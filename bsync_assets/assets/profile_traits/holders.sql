@@ -1,6 +1,7 @@
 -- Whose profiles the users of today's records are (INB-90 to INB-94): themselves, or the devices they are linked to.
 -- Opted-out profiles are left out (INB-96). Grain: one row per user and profile.
--- A platform ID is active when it was seen within 120 days (INB-95); mostly the link that leads to it says so.
+-- A platform ID is active when it was seen since $alive_since, within 120 days (INB-95); mostly the link to it says so.
+-- Reads `record`, `namespace`, `current_link`, `platform_sighting`, `opted_out`.
 WITH
 users AS (
     SELECT DISTINCT

@@ -1,4 +1,4 @@
--- Kept records that were applied today, for `late_matches`.
+-- Kept records that were applied today, for `late_matches`. Reads `record`, `record_effect`; $day.
 SELECT
     $day::DATE AS day,
     record.origin_day,

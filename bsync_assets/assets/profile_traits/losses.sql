@@ -1,5 +1,5 @@
 -- Traits held before and taken away, per record that did it (INB-131). Grain: one row per record and trait; what an overwrite
--- takes counts once per user, with the first of its records.
+-- takes counts once per user, with the first of its records. Reads `event`, `acting`.
 WITH
 lost AS (
     FROM event

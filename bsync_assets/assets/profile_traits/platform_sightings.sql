@@ -1,4 +1,5 @@
 -- When platform IDs were seen alive (TRT-085): by a visit, an import, or a link. Several rows per ID.
+-- Reads `activity_now`, `current_link`.
 SELECT
     id,
     last_at

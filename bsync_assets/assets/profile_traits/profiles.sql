@@ -1,4 +1,4 @@
--- Profiles that something happens to today, by number. Grain: one row per profile.
+-- Profiles that something happens to today, by number. Grain: one row per profile. Reads `holder`; $day.
 WITH
 touched AS (
     SELECT

@@ -1,5 +1,6 @@
 -- What today's records and visits lead to. Grain: one row per profile and trait.
 -- A trait of a deleted definition is realized by nothing; a trait whose life would be over already is not begun (TRT-083).
+-- Reads `plain_realized`, `contested_outcome`, `profile`, `trait`, `held`; $day.
 WITH
 together AS (
     SELECT

@@ -1,5 +1,5 @@
 -- What each record took away, and the devices it did not reach because they are unknown or inactive (INB-95, INB-131).
--- Grain: one row per record with either.
+-- Grain: one row per record with either. Reads `loss`, `record`, `holder`.
 WITH
 removed AS (
     SELECT

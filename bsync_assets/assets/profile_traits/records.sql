@@ -1,6 +1,7 @@
 -- Records that act on profiles today: the day's own, and kept ones of earlier days whose ID got its first link (INB-91).
 -- Grain: one row per record. `unit` is the order in which they act: kept ones first, then files by arrival; the parts of an
 -- overwrite are one unit (INB-105, INB-155). A kept overwrite only adds: what it would clear is newer than itself.
+-- Reads `day_file`, `opted_out`, `keeping`; $day.
 WITH
 own AS (
     SELECT

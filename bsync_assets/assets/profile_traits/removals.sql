@@ -1,5 +1,6 @@
 -- What each overwrite of the day that was never let in takes away of its target: neither by an operator, nor by an earlier run, which
 -- has issued its receipt. Grain: one row per overwrite, its parts together, that takes away at least $at_least memberships.
+-- Reads `day_file`, `record_effect`, `record`; $day.
 WITH
 open_file AS (
     SELECT *

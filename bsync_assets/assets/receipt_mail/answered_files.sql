@@ -1,5 +1,5 @@
--- Which documents speak of each file of these days: their kind and what tells them from others of the batch. A file that is or was
--- held is on the notice of refused files, and on the receipt once there is one.
+-- Which documents speak of each file of the days $days: their kind and what tells them from others of the batch. A file that is
+-- or was held is on the notice of refused files, and on the receipt once there is one.
 WITH
 files AS (
     SELECT

@@ -1,4 +1,4 @@
--- Messages that somebody still has to get: the latest entry of each, if it is due and its next try has come.
+-- Messages that somebody still has to get: the latest entry of each, if it is due and its next try has come by $now (UTC).
 SELECT * REPLACE (coalesce(channel, 'mail') AS channel)
 FROM (
     SELECT *

@@ -1,4 +1,5 @@
 -- The first lines of every file and reason with their samples. A join: a heap of samples would cost a hundred times as much.
+-- Reads `rejected`; $day.
 WITH
 numbers AS (
     SELECT

@@ -1,4 +1,4 @@
--- The files that each unsent message about copies still decides: those that no later one has a word about.
+-- The files that each unsent message about copies still decides: those that no later one has a word about. Reads `due`.
 WITH
 told AS (
     SELECT

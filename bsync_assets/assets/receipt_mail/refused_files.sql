@@ -1,4 +1,4 @@
--- Files of the day on the notices of refused files: those refused, and those that are or were held (INB-136).
+-- Files of the day $day on the notices of refused files: those refused, and those that are or were held (INB-136).
 SELECT
     partner,
     batch,

@@ -1,5 +1,6 @@
 -- The rejected lines of the day, summed up: per file and reason their number and the numbers of the first. Records kept without a link
 -- stand apart by the day on which they were stored after all. Grain: file, batch, reason, stored_on.
+-- $day, $listed: how many of a file and reason may be shown.
 WITH
 late AS (
     SELECT

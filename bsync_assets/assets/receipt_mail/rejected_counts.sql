@@ -1,4 +1,5 @@
 -- How many lines of these files were not stored at the end of the day $as_of, by reason.
+-- Reads `rejected`; $partner, $batch, $files.
 SELECT
     file,
     reason,

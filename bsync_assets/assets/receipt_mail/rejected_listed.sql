@@ -1,4 +1,5 @@
 -- Up to $listed of these lines, the first of every file and reason before the second of any: none of them pushes out the others.
+-- Reads `first_rejected`; $partner, $batch, $files, $as_of.
 WITH
 ranked AS (
     SELECT

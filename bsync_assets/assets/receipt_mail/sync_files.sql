@@ -1,4 +1,4 @@
--- Figures per file of the ID-sync receipts of the day, in every revision. Files of a partner's batch with the same list of
+-- Figures per file of the ID-sync receipts of the day $day, in every revision. Files of a partner's batch with the same list of
 -- namespaces share a message (IDS-145).
 SELECT
     receipts.file AS name,

@@ -1,4 +1,4 @@
--- Receipts of the day $origin of which no file is read any more. Grain: partner, source, target, batch.
+-- Receipts of the day $origin of which no file is read any more at the end of $day. Grain: partner, source, target, batch.
 SELECT DISTINCT
     partner,
     dpid,

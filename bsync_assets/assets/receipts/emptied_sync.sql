@@ -1,4 +1,4 @@
--- Receipts of ID-sync files of the day that are not read any more. Grain: partner, file, batch.
+-- Receipts of ID-sync files of the day $day that are not read any more. Grain: partner, file, batch.
 SELECT DISTINCT
     issued.day,
     issued.partner,

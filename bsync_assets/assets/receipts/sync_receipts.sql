@@ -1,4 +1,4 @@
--- Figures of the day's ID-sync files, with the namespaces of their columns: files of one list share a message (IDS-145).
+-- Figures of the ID-sync files of $day, with the namespaces of their columns: files of one list share a message (IDS-145).
 SELECT
     figures.*,
     [manifest.dpid] || manifest.dpids AS dpids

@@ -1,4 +1,4 @@
--- Calls of the day by what became of them. Grain: one row per outcome.
+-- Calls of the day $day by what became of them. Grain: one row per outcome.
 SELECT
     outcome,
     count(*) AS calls

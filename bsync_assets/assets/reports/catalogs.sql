@@ -1,4 +1,4 @@
--- The catalog that the day and the day run before it used last. Grain: one row per day, the newest first.
+-- The catalog that the day $day and the day run before it used last. Grain: one row per day, the newest first.
 SELECT
     day,
     arg_max(catalog_sha256, finished_at) AS catalog

@@ -1,4 +1,4 @@
--- Files that came after their day had been picked up first. Grain: one row per file.
+-- Files that came after their day had been picked up first. Grain: one row per file. Of $day.
 SELECT
     partner,
     key,

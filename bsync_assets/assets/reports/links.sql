@@ -1,4 +1,4 @@
--- Links that were made, seen again or removed on the day. Grain: one row per kind of change.
+-- Links that were made, seen again or removed on the day. Grain: one row per kind of change. Reads `id_links_changes`; $day.
 SELECT
     change,
     count(*) AS links

@@ -1,4 +1,5 @@
 -- Match rates of the four weeks up to the day, of the six sources whose rate fell most on it. Grain: one row per day and source.
+-- Of $day.
 WITH
 worst AS (
     SELECT

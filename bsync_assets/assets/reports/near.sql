@@ -1,4 +1,4 @@
--- Signals that a rule nearly used. Grain: one row per partner, key, trait and kind of change.
+-- Signals that a rule nearly used. Grain: one row per partner, key, trait and kind of change. Of $day.
 SELECT
     partner,
     key,

@@ -1,4 +1,4 @@
--- IDs that opted out on the day. Grain: one row per kind.
+-- IDs that opted out on the day. Grain: one row per kind. Reads `opt_outs_changes`; $day.
 SELECT
     coalesce(kind, 'imported') AS kind,
     count(*) AS ids

@@ -1,4 +1,4 @@
--- The day partner by partner. Grain: one row per partner of the catalog.
+-- The day $day partner by partner. Grain: one row per partner of the catalog. $partners: all names, in the order of the catalog.
 WITH
 who AS (
     SELECT unnest(CAST($partners AS VARCHAR[])) AS partner

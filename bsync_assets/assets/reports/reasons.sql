@@ -1,4 +1,4 @@
--- Why lines of the day were not stored, as of the day. Grain: one row per reason code.
+-- Why lines of the day $day were not stored, as of the day. Grain: one row per reason code.
 -- The three reasons that most lines have are counted by the figures of files already.
 WITH
 figures AS (

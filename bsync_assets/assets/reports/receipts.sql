@@ -1,4 +1,5 @@
 -- Receipts that the run of the day issued, for its own files or as a revision for an earlier day. Grain: one row per receipt.
+-- Of $day.
 WITH
 issued AS (
     SELECT

@@ -1,4 +1,4 @@
--- What became of the records of data files in the four weeks up to the day. Grain: one row per day that was run.
+-- What became of the records of data files in the four weeks up to the day $day. Grain: one row per day that was run.
 SELECT
     runs.day,
     coalesce(sum(files.stored_records), 0)::BIGINT AS stored,

@@ -1,4 +1,4 @@
--- Files of the day that were not taken in. Grain: one row per entry of the manifest.
+-- Files of the day $day that were not taken in. Grain: one row per entry of the manifest.
 SELECT
     partner,
     key,

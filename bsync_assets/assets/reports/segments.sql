@@ -1,4 +1,4 @@
--- Segments at the end of the day, the largest first. Grain: one row per segment.
+-- Segments at the end of the day $day, the largest first. Grain: one row per segment.
 SELECT
     runs.segment_id,
     runs.status,

@@ -1,4 +1,5 @@
 -- Traits that somebody holds at the end of the day, the most held first; devices and people together. Grain: one row per trait.
+-- Of $day.
 SELECT
     trait_id,
     sum(population)::BIGINT AS population

@@ -1,4 +1,4 @@
--- Messages of the days up to this one that have not left yet. Grain: one row per message.
+-- Messages of the days up to this one that have not left yet. Grain: one row per message. Of $day.
 SELECT
     day,
     partner,

@@ -1,4 +1,4 @@
--- Signals that no rule used, nor nearly. Grain: one row per key.
+-- Signals that no rule used, nor nearly. Grain: one row per key. Of $day.
 SELECT
     key,
     count(*) AS pairs,

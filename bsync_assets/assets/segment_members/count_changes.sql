@@ -1,6 +1,6 @@
 -- The day's change set of `trait_counts`: visits add realizations at their UTC date, the end of a life drops all (TRT-084).
 -- Visits count where they left a trait: not for deleted traits, nor for lives that were over before they began.
--- Reads the views `traits_now`, `counts_before`.
+-- Reads the views `traits_now`, `counts_before`; $day.
 WITH
 visited AS (
     SELECT

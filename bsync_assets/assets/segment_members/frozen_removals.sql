@@ -1,5 +1,5 @@
 -- Members of paused segments that leave all the same: those who opted out or asked for deletion since $last (SEG-041).
--- Reads `paused(segment_id)`, the views `members_then`, `gone`.
+-- Reads `paused(segment_id)`, the views `members_then`, `gone`; $day.
 WITH
 leaving AS (
     SELECT

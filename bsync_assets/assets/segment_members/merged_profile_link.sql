@@ -1,6 +1,6 @@
--- Profiles merged under `profile_link` (SEG-005, SEG-009): each person with the devices they used last, 100 at most.
+-- Profiles merged under `profile_link` (SEG-005, SEG-009): each person with the devices they used last, $most_devices at most.
 -- Grain: one row per unit (named by its person) and profile in it. A device beyond the limit is in no unit: unit NULL.
--- Reads `last_auth`.
+-- Reads `last_auth`; $sources: those of persons.
 SELECT DISTINCT
     dpid AS unit_dpid,
     id AS unit_id,

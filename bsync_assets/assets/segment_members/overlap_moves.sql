@@ -1,4 +1,4 @@
--- How many more or fewer IDs two segments share after the day: only IDs that came or went can change that (SEG-064).
+-- How many more or fewer IDs two segments share after the day $day: only IDs that came or went can change that (SEG-064).
 -- Grain: one row per pair of segments. Of one of $slices equal parts of the IDs, number $slice; the parts add up.
 -- Reads the view `members_then`, of the IDs that came or went alone.
 WITH

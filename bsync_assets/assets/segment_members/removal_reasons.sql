@@ -4,6 +4,7 @@
 -- whose loss can end a membership; `segment_edge(segment_id, trait_id, capped, first, last)`: what the calendar moved across a
 -- window; `companion(dpid, id, with_dpid, with_id)`: profiles merged with a removed one before, itself included; `regrouped(dpid,
 -- id)`: removed ones that are merged otherwise now; `reason_order(reason, rank)`; `gone_now`.
+-- Reads also `counts_now`, `traits_now`; $day.
 WITH
 opted_out AS (
     SELECT

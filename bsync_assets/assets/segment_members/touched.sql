@@ -1,5 +1,6 @@
 -- Profiles for which something changed after $last up to the end of $day that any segment may notice (SEG-054).
 -- Reads `named_trait(trait_id, renewals)`, `edge(trait_id, capped, first, last)` and the views `traits_now`, `counts_now`.
+-- $sources: those that persons are merged by.
 WITH
 -- Qualifications that came or went; renewals only where the date of the last one is asked for (SEG-036).
 qualified AS (

@@ -1,5 +1,6 @@
 -- The record that last set a trait of the profile (dpid, id), and the one that last took it away, up to the end of $day.
 -- Grain: one row per trait and operation. A device gets traits by records of IDs that are linked to it.
+-- Reads `link`; $dpid, $id, $traits.
 WITH
 names AS (
     SELECT

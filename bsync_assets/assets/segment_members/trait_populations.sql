@@ -1,6 +1,7 @@
 -- How many profiles realized each trait in the windows that end with $day, and hold it now (SEG-060, SEG-061).
 -- Grain: one row per trait of the catalog and kind of profile; 0 = no data. Reads `known_trait(trait_id)`; $people: cross-device
 -- sources. Who holds a trait is carried on from the day before by what changed, or counted anew when there is no day before.
+-- Reads also `traits_now`; $is_carried_on says which, $has_earlier: whether any day was counted before.
 WITH
 kinds AS (
     SELECT unnest(['device', 'person']) AS kind

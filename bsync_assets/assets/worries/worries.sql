@@ -1,5 +1,6 @@
 -- What is not all right at the moment $now (UTC), and what to do about it. Grain: one row per thing, what needs a person first.
 -- level: act = a person is needed, watch = good to know; check = the check in Dagster that it fails.
+-- $destinations and $partners are those of the catalog; a destination that is called over HTTP has no deliveries.
 WITH
 finished AS (
     SELECT
