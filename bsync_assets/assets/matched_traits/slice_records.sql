@@ -1,5 +1,5 @@
 -- Records of the slice for `stored_records`: those stored, and unmatched ones whose source keeps them for a later link.
--- Reads `data_file`, `outcome`.
+-- Reads `data_file`, `outcome`, `resolved`.
 SELECT
     data_file.partner,
     data_file.file_id,

@@ -53,10 +53,13 @@ def apply_records(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -
     make(con, "held", sql(__file__, "held.sql"))
     span = {"day": day, "first_day": one(con, "SELECT coalesce(min(origin_day), $day) FROM record", {"day": day})}
     make(con, "contested", sql(__file__, "contested.sql"), span)
+    plain = sql(__file__, "plain_realized.sql")  # many rows, read once: no copy of them is made
+    for name, date_of in span.items():
+        plain = plain.replace("$" + name, f"DATE '{date_of}'")
+    con.execute("CREATE OR REPLACE TEMP VIEW plain_realized AS " + plain)
     make(con, "event", sql(__file__, "events.sql"), span)
     make(con, "contested_outcome", sql(__file__, "contested_outcome.sql"))
-    plain = "WITH plain_realized AS (" + sql(__file__, "plain_realized.sql") + ") FROM ("
-    make(con, "realized", plain + sql(__file__, "realized.sql") + ")", span)
+    make(con, "realized", sql(__file__, "realized.sql"), {"day": day})
     make(con, "ending", sql(__file__, "ending.sql"), {"day": day, "alive_since": _alive_since(day)})
     make(con, "ended", sql(__file__, "ended.sql"))
     make(con, "loss", sql(__file__, "losses.sql"))

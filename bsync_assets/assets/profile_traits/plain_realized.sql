@@ -1,5 +1,6 @@
 -- Traits realized where order does not matter. Grain: one row per profile and trait. A profile that only one record acts on
--- needs no grouping: a record names each trait once. Reads `acting`, `contested`.
+-- needs no grouping: a record names each trait once. Reads `acting`, `contested`; $day,
+-- $first_day: of the oldest record.
 SELECT
     acting.profile_no,
     operations.trait_id,
