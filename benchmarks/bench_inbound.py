@@ -155,6 +155,7 @@ def result_table(results: list[Result], base: str) -> str:
 def compare(cache: Path, records: int, contenders: list[str], repeat: int) -> Outcome:
     """Every contender on the same files."""
     given = delivery(cache, records)
+    clear(given)
     warm(given)
     results = [fastest(partial(run_script, name, given), repeat) for name in contenders if name != "bsync"]
     if "bsync" in contenders:
