@@ -168,15 +168,15 @@ def _write_pairs(con: duckdb.DuckDBPyConnection, pairs: str, namespace: int, fol
 
     con.execute("SET partitioned_write_flush_threshold = 100_000")  # rows held per range and thread
     select = f"SELECT *, {number_of_range(0, ranges - 1)} AS range FROM ({pairs})"
-    if ranges == 1:
-        (folder / "range=0").mkdir()
-        con.execute("COPY (" + select + ") TO " + quoted(folder / "range=0" / "pairs.parquet"), params)
-    else:
-        con.execute(
-            "COPY (" + select + ") TO " + quoted(folder) + " (FORMAT parquet, COMPRESSION uncompressed, PARTITION_BY range)",
-            params,
-        )
-    return [str(part / "*") for part in (folder / f"range={number}" for number in range(ranges)) if part.exists()]
+    if ranges > 1:
+        written = quoted(folder) + " (FORMAT parquet, COMPRESSION uncompressed, PARTITION_BY range)"
+        con.execute("COPY (" + select + ") TO " + written, params)
+    parts = [part for part in (folder / f"range={number}" for number in range(ranges)) if part.exists()]
+    if not parts:  # one range, or members of mappings that are blocked and so no pair at all
+        parts = [folder / "range=0"]
+        parts[0].mkdir()
+        con.execute("COPY (" + select + ") TO " + quoted(parts[0] / "pairs.parquet"), params)
+    return [str(part / "*") for part in parts]
 
 
 def _published(con: duckdb.DuckDBPyConnection, destination: Destination) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,11 @@ def test_out_063_the_same_state_gives_the_same_bytes(stage: Any, packed: bool, m
     ]
     assert rows == sorted(rows)
     assert rows[0].decode().startswith(uuid(0))
+
+
+def test_out_064_members_whose_mapping_is_not_live_are_no_rows(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "_PAIRS_TOGETHER", 2)
+    w = stage(segments=[{"id": 10, "start": START + timedelta(days=9)}])
+    w.members(START, [(10, number) for number in range(9)])
+    w.deliver(START)
+    assert w.texts() == [""]
