@@ -138,9 +138,9 @@ def _by_day(table: Table) -> str:
 
 
 def _comment(views: duckdb.DuckDBPyConnection, view: str, comment: str, columns: tuple[Column, ...]) -> None:
-    views.execute("COMMENT ON VIEW " + view + " IS " + quoted(comment))
-    for column in columns:
-        views.execute("COMMENT ON COLUMN " + view + "." + column.name + " IS " + quoted(column.comment))
+    comments = ["COMMENT ON VIEW " + view + " IS " + quoted(comment)]
+    comments += ["COMMENT ON COLUMN " + view + "." + column.name + " IS " + quoted(column.comment) for column in columns]
+    views.execute("; ".join(comments))
 
 
 def public_views() -> list[tuple[str, str, tuple[Column, ...]]]:

@@ -89,7 +89,7 @@ def test_seg_050_seg_054_a_day_leads_to_what_judging_everybody_leads_to(
             now = changed(now, old.model_copy(update={"rule": chance.choice(EXPRESSIONS)}))
         told[day] = (_happening(chance), world.snapshot())
         world.tell(now, day, told[day][0])
-        if chance.random() < 0.15:
+        if chance.random() < 0.4:
             count_realizations(con, day)  # the segments are not judged on this day: the next one makes up for it
             continue
         judge_segments(con, now, day)
