@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,3 +70,13 @@ def test_only_what_makes_the_graph_and_runs_it_imports_dagster() -> None:
     speakers = {room for _, room, module in imports() if module.split(".")[0].startswith("dagster")}
 
     assert speakers == SPEAK_DAGSTER
+
+
+def test_readme_names_every_room() -> None:
+    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)/`|`(\w+\.py)`", readme[readme.index("## How it is built") :]))
+
+    rooms = {path for folder in (PACKAGE, PACKAGE / "assets") for path in folder.iterdir() if path.name[0] not in "_."}
+    names = {path.name for path in rooms if path.is_dir() or path.suffix == ".py"}
+
+    assert names == {folder or module for folder, module in named} - {PACKAGE.name}

@@ -128,7 +128,7 @@ def unlinked(partner: Annotated[str, typer.Argument(help="A partner that the cat
 
 @app.command("why")
 def why(
-    segment: Annotated[int, typer.Option("--segment", "-s", help="ID of the segment.")],
+    segment: Annotated[int, typer.Option("--segment", "-s", metavar="ID", help="The segment.")],
     profile: Annotated[str, typer.Option("--id", help="The ID, like 0:0123... or 1002:ann.", metavar="DPID:ID")],
     day: LatestDayOption = None,
     as_json: JsonOption = False,
@@ -157,11 +157,13 @@ app.add_typer(preview, name="preview")
 @preview.command("segment")
 def preview_segment_(
     expression: Annotated[str, typer.Argument(help="A segment expression, like '1T AND NOT 2T'.")],
-    segment: Annotated[int | None, typer.Option("--segment", "-s", help="Compare with it, and merge as it does.")] = None,
+    segment: Annotated[
+        int | None, typer.Option("--segment", "-s", metavar="ID", help="A segment to compare with, and to merge as it does.")
+    ] = None,
     day: LatestDayOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Who would be in it now, compared with the segment as it is, and how many of them each destination could be told of."""
+    """Who would be in a segment like this now, compared with one as it is, and how many each destination could be told of."""
     from bsync_assets.assets.segment_members.preview import preview_segment
     from bsync_assets.rules.expressions import RuleError
 
@@ -184,7 +186,7 @@ def preview_segment_(
 @preview.command("rule")
 def preview_rule_(
     rule: Annotated[str, typer.Argument(help="A trait rule, like 'page == \"tent guide\"'.")],
-    days: Annotated[int, typer.Option("--days", min=1, help="How many days of visits to look at.")] = 7,
+    days: Annotated[int, typer.Option("--days", metavar="NUMBER", min=1, help="How many days of visits to look at.")] = 7,
     day: LatestDayOption = None,
     as_json: JsonOption = False,
 ) -> None:

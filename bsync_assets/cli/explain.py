@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def validate(
     files: Annotated[list[Path], typer.Argument(help="Files as they would be delivered.", exists=True, dir_okay=False)],
     partner: Annotated[
-        str | None, typer.Option("--partner", help="Who sends them; else their folder says so, or whoever may.")
+        str | None, typer.Option("--partner", metavar="NAME", help="Who sends them; else their folder says so, or whoever may.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -121,7 +121,10 @@ def explain_line(
 
 
 @explain.command("url")
-def explain_url(url: Annotated[str, typer.Argument(help="A call of the ID-sync service.")], as_json: JsonOption = False) -> None:
+def explain_url(
+    url: Annotated[str, typer.Argument(help="A call of the service, like '/ibs:dpid=1001&dpuuid=ann'.")],
+    as_json: JsonOption = False,
+) -> None:
     """What a call of the ID-sync service says."""
     from bsync_assets.explain import people
 
@@ -130,7 +133,7 @@ def explain_url(url: Annotated[str, typer.Argument(help="A call of the ID-sync s
 
 @explain.command("rule")
 def explain_rule(
-    rule: Annotated[str, typer.Argument(help="A trait rule.")],
+    rule: Annotated[str, typer.Argument(help="A trait rule, like 'price > 10'.")],
     signals: Annotated[list[str] | None, typer.Argument(help="Signals of one record, as key=value.", metavar="KEY=VALUE")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -164,7 +167,7 @@ class TemplateKind(StrEnum):
 
 @explain.command("template")
 def explain_template(
-    template: Annotated[str, typer.Argument(help="A template of a destination.")],
+    template: Annotated[str, typer.Argument(help="A template of a destination, like '<DP_UUID>'.")],
     kind: Annotated[TemplateKind, typer.Option("--kind", help="What it is the template of.")] = TemplateKind.content,
     as_json: JsonOption = False,
 ) -> None:

@@ -16,7 +16,9 @@ app.add_typer(keys, name="keys")
 
 @keys.command("make")
 def make_keys(
-    expires: Annotated[str, typer.Option(help="How long it is valid, as gpg takes it: 2y, 18m, never.")] = "2y",
+    expires: Annotated[
+        str, typer.Option(metavar="HOW_LONG", help="How long it is valid, as gpg takes it: 2y, 18m, never.")
+    ] = "2y",
 ) -> None:
     """Make the key pair of this workspace, once; the private key goes into `pgp.key_file`, readable by you alone.
 
@@ -48,7 +50,9 @@ def make_keys(
 
 @keys.command("export")
 def export_key(
-    partner: Annotated[str | None, typer.Option("--partner", help="The key of this partner, if it has one of its own.")] = None,
+    partner: Annotated[
+        str | None, typer.Option("--partner", metavar="NAME", help="The key of this partner, if it has one of its own.")
+    ] = None,
 ) -> None:
     """Print the public key, in armored text, for partners to encrypt their files to."""
     from bsync_assets.assets.inbound_files import private_key

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 outbound = typer.Typer(no_args_is_help=True, help="Segments on their way to destinations.")
 app.add_typer(outbound, name="outbound")
 
-DestinationsOption = Annotated[list[int] | None, typer.Option("--destination", "-d", help="ID of a destination; default all.")]
+DestinationsOption = Annotated[
+    list[int] | None, typer.Option("--destination", "-d", metavar="ID", help="A destination, or several; default all.")
+]
 FullOption = Annotated[bool, typer.Option("--full", help="Everything current, not only what changed.")]
 
 

@@ -25,7 +25,9 @@ DayOption = Annotated[Any, typer.Option("--day", help="The day (UTC), like 2026-
 def run(
     day: DayOption,
     to: Annotated[Any, typer.Option("--to", help="Last day of a range, run as one.", parser=parse_day, metavar="DAY")] = None,
-    partner: Annotated[str | None, typer.Option("--partner", help="Only this partner's files and receipts.")] = None,
+    partner: Annotated[
+        str | None, typer.Option("--partner", metavar="NAME", help="Only this partner's files and receipts.")
+    ] = None,
 ) -> None:
     """Run the daily job for a day or a range of days, as the UI does; then show the receipts.
 
@@ -64,7 +66,7 @@ def demo() -> None:
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 3000) -> None:
+def ui(port: Annotated[int, typer.Option(metavar="PORT", help="Port on 127.0.0.1.", min=1, max=65535)] = 3000) -> None:
     """Open Dagster's UI on 127.0.0.1 with this workspace; it has no login, so it listens on this machine only."""
     from bsync_assets.runs import dagster_home
 
@@ -119,9 +121,9 @@ def _show_receipts(home: Path, first: date, last: date) -> None:
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8080,
-    workers: Annotated[int, typer.Option(help="Processes that share the port.", min=1, max=64)] = 1,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", help="Port to listen on.", min=1, max=65535)] = 8080,
+    workers: Annotated[int, typer.Option(metavar="NUMBER", help="Processes that share the port.", min=1, max=64)] = 1,
     demo_page: Annotated[bool, typer.Option("--demo-page", help="Add /demo, which plays an ID sync in a browser.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every call, without IDs.")] = False,
 ) -> None:

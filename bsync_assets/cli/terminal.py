@@ -36,6 +36,8 @@ def bsync(context: typer.Context) -> None:
     """Exchange visitor data with partners, day by day.
 
     A workspace is a folder with `bsync.yaml`, `catalog/` and `inbox/`. The environment variable BSYNC_HOME names it.
+
+    Exit codes: 0 = done, 1 = something is wrong that the output names, 2 = not understood.
     """
     if context.invoked_subcommand is None:
         print(context.get_help())
@@ -101,7 +103,9 @@ def parse_day(text: str) -> date:
         raise typer.BadParameter(f"expected a day like 2026-01-05, got {text!r}") from None
 
 
-LatestDayOption = Annotated[date | None, typer.Option("--day", parser=parse_day, help="Business day; default the last one run.")]
+LatestDayOption = Annotated[
+    date | None, typer.Option("--day", parser=parse_day, metavar="DAY", help="Business day; default the last one run.")
+]
 
 
 def catalog_if_any() -> Catalog | None:

@@ -17,7 +17,7 @@ def import_(
     """Bring state from an older system: links, hashed e-mails, trait memberships, opt-outs, activity.
 
     It holds at the start of the first day (`account.start`), so import before the first run; a second import adds to the first.
-    All or nothing: a bad line is named, and then nothing is taken. Times are UTC unless they say otherwise.
+    All or nothing: a bad line is named, and then nothing is taken. Times are UTC unless they say otherwise. A line is one of:
 
     `{"link": {"dpid", "id", "device_dpid", "device_id", "seen_at"}}`
 
