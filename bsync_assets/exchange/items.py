@@ -246,7 +246,7 @@ def _cut(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _is_same(octets: Octets, first: int, known: Octets, position: int, length: int) -> bool:
+def _is_same(octets: Octets, first: np.int64, known: Octets, position: np.int64, length: np.int64) -> bool:
     for k in range(length):  # noqa: SIM110 - compiled
         if octets[first + k] != known[position + k]:
             return False

@@ -88,14 +88,13 @@ def ask(con: duckdb.DuckDBPyConnection, rules: Rules, given: Slice) -> Flags:
     holding = np.array(
         [rules.hold(int(traits[which[row]]), tuple(satisfied[row].tolist())) for row in anchored[one_of_each]], np.bool_
     )
-    added = anchored[holding[number] & ~is_named[anchored]] if len(anchored) else anchored
-    what[added] = _ADD
-    asks[rec[added]] = True
-    of_file, of_line, of_trait, of_kind = (np.empty(rows, kind) for kind in (np.int32, np.int64, np.int64, np.int32))
+    realized = anchored[holding[number] & ~is_named[anchored]] if len(anchored) else anchored
+    what[realized] = _ADD
+    asks[rec[realized]] = True
+    of_file, of_kind = np.empty(rows, np.int32), np.empty(rows, np.int32)
+    of_line, of_trait = np.empty(rows, np.int64), np.empty(rows, np.int64)
     added, failed = np.zeros(records, np.int32), np.zeros(records, np.int32)
-    kept = _sort_out(
-        rec[:rows], which, what, is_kept, file, line_no, traits, of_file, of_line, of_trait, of_kind, added, failed
-    )  # fmt: skip
+    kept = _sort_out(rec[:rows], which, what, is_kept, file, line_no, traits, of_file, of_line, of_trait, of_kind, added, failed)
     operations = pa.DictionaryArray.from_arrays(pa.array(of_kind[:kept]), pa.array(_EFFECTS))
     con.register("operation", pa.table({
         "file": of_file[:kept], "line_no": of_line[:kept], "trait_id": of_trait[:kept], "operation": operations,
