@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from bsync_assets import connect
+from bsync_assets.assets import reports
 from bsync_assets.assets.arrivals import new_arrivals
 from bsync_assets.assets.reports import report_file
 from bsync_assets.assets.worries import find_worries
@@ -33,11 +34,7 @@ def workspace_status(catalog: Catalog) -> dict[str, Any]:
             status["report"] = _report(catalog, status["last_day_run"])
             wanted = {"days": SHOWN_DAYS, "partners": list(catalog.partners)}
             status["days"] = fetch_all(views, sql(__file__, "status.sql"), wanted)
-            status["unsent"] = fetch_all(
-                views,
-                "SELECT day, partner, kind, recipients, attempts, last_error, next_try FROM mail_outbox WHERE status <> 'sent' "
-                "ORDER BY ALL",
-            )
+            status["unsent"] = fetch_all(views, sql(reports.__file__, "unsent.sql"), {"day": status["last_day_run"]})
             status["worries"] = find_worries(views, catalog, datetime.now(UTC).replace(tzinfo=None))
             status["all_right"] = all(worry["level"] != "act" for worry in status["worries"])
     status["waiting"] = _waiting(catalog, status["last_day_run"])

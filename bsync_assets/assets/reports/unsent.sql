@@ -3,9 +3,11 @@ SELECT
     day,
     partner,
     kind,
+    recipients,
     status,
     attempts,
-    last_error
+    last_error,
+    next_try
 FROM mail_outbox
 WHERE day <= $day AND status <> 'sent'
 ORDER BY ALL;
