@@ -71,7 +71,6 @@ RUN: dict[str, tuple[list[str], int, str]] = {
     "a draft of an unknown trait": (["preview", "segment", "1T"], 2, "E_UNKNOWN_TRAIT at column 1; bsync explain segment"),
     "compared with nothing": (["preview", "segment", "10106T", "-s", "1"], 2, "there is no segment 1"),
     "no days of visits": (["preview", "rule", "a == 1", "--days", "0"], 2, "greater than or equal to 1"),
-    "no destination declared": (["outbound", "plan"], 1, "catalog/destinations.yaml declares no destination"),
     "history of nothing": (["outbound", "history", "9", "--from", "2026-01-05", "--to", "2026-01-06"], 2, "no destination 9"),
     "history of no day": (["outbound", "history", "9", "--from", "x", "--to", "y"], 2, "expected a day like 2026-01-05, got 'x'"),
     "export over a file": (["export", "{home}/bsync.yaml"], 2, "exists; give the name of a new file"),
