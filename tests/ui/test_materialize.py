@@ -46,7 +46,7 @@ def bsync_ui(home: Path, log: Path) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(30)
+            process.wait(120)  # its processes end one after the other, slowly where others work too
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
