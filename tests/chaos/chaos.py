@@ -369,7 +369,7 @@ def many_days(folder: Path, days: int, partners: int) -> tuple[int, str, str]:
 
     seen = (
         f"first and last {span} days: {ends(seconds)} s a day, {ends([float(m) for m in memory])} MB, "
-        f"{ends([float(f) for f in files])} Parquet files"
+        f"{ends([float(f) for f in files])} Parquet files in all"
     )
     return days, "time, memory and files per day do not grow beyond the data", f"{partners} partners; {seen}"
 
