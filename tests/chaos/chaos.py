@@ -421,14 +421,11 @@ def memory_of_large_pgp(folder: Path, gigabytes: int) -> tuple[int, str, str]:
 
 
 def memory_of_a_large_day(folder: Path, records: int) -> tuple[int, str, str]:
-    from benchmarks.measure import measure
+    from benchmarks.workspace import delivery, run_day
 
-    delivery = folder / "delivery"
-    subprocess.run([sys.executable, "-m", "benchmarks.make_delivery", str(delivery), "--records", str(records)],
-                   cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)  # fmt: skip
-    day = next(delivery.glob("inbox/*/date=*")).name.removeprefix("date=")
-    command = [sys.executable, "-m", "bsync_assets.cli", "run", "--day", day]
-    measured = measure(command, {"BSYNC_HOME": str(delivery)})
+    given = delivery(folder, records)
+    run_day(given, given.link_day)
+    measured = run_day(given, given.day)
     seen = f"peak {measured.peak_mb:.0f} MB resident in {measured.seconds:.0f} s"
     return 1, f"{records:,} records with DuckDB held to 2 GB", seen
 
