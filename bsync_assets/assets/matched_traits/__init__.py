@@ -88,16 +88,20 @@ def match_records(
         for table in ("stored_records", "trait_operations"):
             clear_day(con, table, day, partners)
         clear_day(con, "rejected_lines", day, partners, stage="matched_traits")
-        for given in read_slices(con, [to_read(catalog, file) for file in files]):
-            is_unused = judge_slice(con, rules, given)
+    # One transaction a slice: a transaction holds what was replaced in it until it ends, be it temporary. A day that is broken
+    # off is read anew from here.
+    for given in read_slices(con, [to_read(catalog, file) for file in files]):
+        is_unused = judge_slice(con, rules, given)
+        with transaction(con):
             for table, query in _OF_A_SLICE.items():
                 rows = "SELECT $day::DATE AS day, * FROM (" + sql(__file__, query) + ")"
                 con.execute("INSERT INTO lake.main." + table + " BY NAME " + rows, {"day": day})
-            count_unused(con, given, is_unused)
-            _note_unused(con, given)
-        make(con, "figures", sql(__file__, "day_figures.sql"), {"day": day})
+        count_unused(con, given, is_unused)
+        _note_unused(con, given)
+    make(con, "figures", sql(__file__, "day_figures.sql"), {"day": day})
+    make(con, "unused_signal", sql(__file__, "unused_signals.sql"), {"day": day})
+    with transaction(con):
         replace_day(con, "data_figures", day, "figures", partners)
-        make(con, "unused_signal", sql(__file__, "unused_signals.sql"), {"day": day})
         replace_day(con, "unused_signals", day, "unused_signal", partners)
     totals = {
         row.pop("partner"): row
