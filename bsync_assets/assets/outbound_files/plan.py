@@ -34,7 +34,7 @@ _CROSS_DEVICE_RULES = ("last_auth_device", "profile_link", "all_cross_device")
 #: The end of time: a state as of then is what is known now.
 NOW = date.max
 _PAIRS_TOGETHER = 4_000_000
-_MOST_RANGES = 64
+_MOST_RANGES = 64  # files open at a time; with more pairs than 64 of these hold, ranges grow
 _SAMPLED = 20_000
 _ROWS_TOGETHER = 500_000
 

@@ -1,6 +1,6 @@
 -- Traits realized where order does not matter. Grain: one row per profile and trait. A profile that only one record acts on
--- needs no grouping: a record names each trait once. Reads `acting`, `contested`; $day,
--- $first_day: of the oldest record.
+-- needs no grouping: a record names each trait once. The join stands twice, since one for both would be copied first.
+-- Reads `acting`, `contested`; $day, $first_day: of the oldest record.
 SELECT
     acting.profile_no,
     operations.trait_id,
