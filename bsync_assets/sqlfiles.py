@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+
+_ROWS_AT_ONCE = 122_880
 
 
 @cache
@@ -26,3 +29,8 @@ def one(con: duckdb.DuckDBPyConnection, query: str, params: dict[str, Any] | Non
     if row is None:
         raise LookupError(f"no row: {query}")
     return row[0]
+
+
+def show(con: duckdb.DuckDBPyConnection, view: str, table: pa.Table) -> None:
+    """Make the temp view `view` of the rows of an Arrow table, in pieces, which threads of the engine take one by one."""
+    con.register(view, pa.Table.from_batches(table.to_batches(max_chunksize=_ROWS_AT_ONCE), table.schema))

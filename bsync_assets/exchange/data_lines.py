@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from bsync_assets.exchange.items import Tokens, tokens_among
-from bsync_assets.sqlfiles import make, one, sql
+from bsync_assets.sqlfiles import make, one, show, sql
 
 #: Columns before the payload, by the format of a data file (INB-50, INB-74).
 HEAD_COLUMNS = {"standard": 1, "odc": 2}
@@ -61,19 +61,19 @@ def _add_items(con: duckdb.DuckDBPyConnection, tokens: Tokens) -> None:
     if tokens.known == 0:
         con.execute("DELETE FROM item")
     numbers = np.arange(tokens.known, tokens.known + len(tokens.new), dtype=np.int32)
-    con.register("item_text", pa.table({"item": numbers, "text": tokens.new}))
+    show(con, "item_text", pa.table({"item": numbers, "text": tokens.new}))
     con.execute("INSERT INTO item BY NAME " + sql(__file__, "items.sql"))
     con.unregister("item_text")
 
 
 def make_tokens(con: duckdb.DuckDBPyConnection, view: str, tokens: Tokens, query: str) -> None:
     """Make the temp view `view(rec, item)` of the tokens whose item is among those that `query` answers."""
-    con.register(view, tokens_among(tokens, np.asarray(con.execute(query).fetchnumpy()["item"])))
+    show(con, view, tokens_among(tokens, np.asarray(con.execute(query).fetchnumpy()["item"])))
 
 
 def make_all_tokens(con: duckdb.DuckDBPyConnection, tokens: Tokens) -> None:
     """Make the temp view `token(rec, item, nth)` of all tokens in their order, for showing what lines say."""
-    con.register("token", pa.table({"rec": tokens.rec, "item": tokens.item, "nth": np.arange(len(tokens.rec))}))
+    show(con, "token", pa.table({"rec": tokens.rec, "item": tokens.item, "nth": np.arange(len(tokens.rec))}))
 
 
 def _limit_users(con: duckdb.DuckDBPyConnection, open_file: int | None) -> None:

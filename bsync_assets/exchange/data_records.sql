@@ -13,7 +13,7 @@ columns AS (
         data_file.format = 'odc' AS is_odc,
         line.tabs - CASE WHEN is_odc THEN 1 ELSE 0 END AS tabs,
         CASE WHEN is_odc THEN lower(trim(split_part(line.head, chr(9), 1), ' ')) END AS id_type_text,
-        trim(split_part(line.head, chr(9), CASE WHEN is_odc THEN 2 ELSE 1 END), ' ') AS user_id
+        CASE WHEN is_odc THEN split_part(line.head, chr(9), 2) ELSE line.head END AS user_text
     FROM line
     INNER JOIN data_file ON data_file.file = line.file
 ),
@@ -24,7 +24,8 @@ typed AS (
         CASE
             WHEN id_type_text = 'idfa' THEN 'idfa'
             WHEN id_type_text IN ('android device id', 'android_device_id', 'android', 'gaid') THEN 'gaid'
-        END AS id_type
+        END AS id_type,
+        CASE WHEN contains(user_text, ' ') THEN trim(user_text, ' ') ELSE user_text END AS user_id
     FROM columns
 )
 

@@ -17,20 +17,31 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from bsync_assets.exchange.octets import (
+    ALL_BITS,
+    AT_ONCE,
+    EACH,
+    NONE,
+    Flags,
+    Numbers,
+    Octets,
+    Offsets,
+    Words,
+    are_equal,
+    count_octet,
+    first_of,
+    words_of,
+    zeros,
+)
+
 _TAB, _BLANK, _QUOTE, _COMMA = 9, 32, 34, 44
 _MOST_TEXTS = 2_000_000  # bounds the memory that texts take, of which a file may have ever new ones
-_PRIME = np.uint64(0x100000001B3)
+_PRIME = np.uint64(0x9E3779B97F4A7C15)
 _LENGTH_BITS = np.uint64(17)  # of a text, which is a part of a line of at most 102400 bytes (INB-35)
 _LENGTH = np.uint64((1 << 17) - 1)
 _HALF_BITS = np.uint64(32)
 _HALF = np.uint64((1 << 32) - 1)
-_IS_SPECIAL = np.isin(np.arange(256), (_TAB, _BLANK, _QUOTE, _COMMA))
-
-Numbers = NDArray[np.int32]
-Offsets = NDArray[np.int64]
-Octets = NDArray[np.uint8]
-Words = NDArray[np.uint64]
-Flags = NDArray[np.bool_]
+_TABS, _QUOTES, _COMMAS = (np.uint64(octet) * EACH for octet in (_TAB, _QUOTE, _COMMA))
 
 
 @dataclass
@@ -57,7 +68,7 @@ class Texts:
 
     def make_room(self, texts: int, octets: int) -> None:
         """Make sure that so many more texts of so many bytes together can be added."""
-        self.octets = _grown(self.octets, int(self.start[self.count]) + octets)
+        self.octets = _grown(self.octets, int(self.start[self.count]) + octets + AT_ONCE)
         self.start = _grown(self.start, self.count + texts + 1)
         if 2 * (self.count + texts) > len(self.slots):
             entered = self.slots
@@ -96,16 +107,19 @@ def cut_lines(lines: pa.RecordBatch, columns: NDArray[np.int64], texts: Texts) -
     text = lines["text"]
     start = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
     octets = np.frombuffer(text.buffers()[2] or b"", np.uint8)
-    content = octets[start[0] : start[-1]]
-    most_items = int(np.count_nonzero(content == _COMMA)) + len(text)
-    texts.make_room(most_items, len(content))
+    if len(octets) < start[-1] + AT_ONCE:
+        octets = np.concatenate([octets, np.zeros(AT_ONCE, np.uint8)])
+    size = int(start[-1] - start[0])
+    most_items = count_octet(octets[start[0] : start[-1]], _COMMA) + len(text)
+    texts.make_room(most_items, size)
     is_sound = lines["flaw"].is_null().to_numpy(zero_copy_only=False)
     tabs, unbalanced, items = np.zeros(len(text), np.int32), np.zeros(len(text), np.bool_), np.zeros(len(text), np.int32)
-    head, head_start = np.zeros(len(content), np.uint8), np.zeros(len(text) + 1, np.int64)
+    head, head_start = np.zeros(size, np.uint8), np.zeros(len(text) + 1, np.int64)
     numbers = np.zeros(most_items, np.int32)
     found, texts.count = _cut(
-        octets, start, columns, is_sound, tabs, unbalanced, items, head, head_start, numbers,
-        int(np.diff(start).max(initial=0)) // 2 + 1, texts.octets, texts.start, texts.slots, texts.count, texts.key,
+        octets, words_of(octets), start, columns, is_sound, tabs, unbalanced, items, head, head_start, numbers,
+        int(np.diff(start).max(initial=0)) // 2 + 1, texts.octets, words_of(texts.octets), texts.start, texts.slots, texts.count,
+        texts.key,
     )  # fmt: skip
     content = head[: head_start[-1]].copy()
     heads = pa.Array.from_buffers(pa.large_string(), len(text), [None, pa.py_buffer(head_start), pa.py_buffer(content)])
@@ -140,6 +154,7 @@ def tokens_among(tokens: Tokens, items: NDArray[Any]) -> pa.Table:
 @njit(cache=True, nogil=True)
 def _cut(
     octets: Octets,
+    words: Words,
     start: Offsets,
     columns: Offsets,
     is_sound: Flags,
@@ -151,6 +166,7 @@ def _cut(
     numbers: Numbers,
     most_of_line: int,
     known: Octets,
+    known_words: Words,
     known_start: Offsets,
     slots: Words,
     count: int,
@@ -183,27 +199,29 @@ def _cut(
             while at < end and octets[at] == _BLANK:
                 at += 1
             begin = at
-            behind = at  # the last octet that is no blank
             quoted = False
-            hashed = ahead = key
             while at < end:
-                octet = octets[at]
-                if _IS_SPECIAL[octet]:
-                    if octet == _COMMA and not quoted:
-                        break
-                    if octet == _QUOTE:
-                        quoted = not quoted
-                    elif octet == _TAB:
-                        tabs[line] += 1
+                word = words[at]
+                special = zeros(word ^ _COMMAS) | zeros(word ^ _QUOTES) | zeros(word ^ _TABS)
+                if special == NONE:
+                    at = min(at + AT_ONCE, end)
+                    continue
+                at = min(at + first_of(special), end)
+                if at == end or (octets[at] == _COMMA and not quoted):
+                    break
+                if octets[at] == _QUOTE:
+                    quoted = not quoted
+                elif octets[at] == _TAB:
+                    tabs[line] += 1
                 at += 1
-                ahead = (ahead ^ np.uint64(octet)) * _PRIME
-                if octet != _BLANK:
-                    behind, hashed = at, ahead
+            behind = at
+            while behind > begin and octets[behind - 1] == _BLANK:
+                behind -= 1
             at += 1
             unbalanced[line] |= quoted
             if begin < behind:
                 first[count_of_line], last[count_of_line] = begin, behind
-                half[count_of_line] = (hashed ^ (hashed >> np.uint64(32))) & _HALF
+                half[count_of_line] = _hash(words, begin, behind - begin, key)
                 count_of_line += 1
         if tabs[line] != columns[line]:
             continue
@@ -221,13 +239,13 @@ def _cut(
                 and entry[k] >> _HALF_BITS == half[k]
                 and np.int64(place[k] & _LENGTH) == length
                 and entry[k] & _HALF != 0
-                and _is_same(octets, first[k], known, np.int64(place[k] >> _LENGTH_BITS), length)
+                and are_equal(words, first[k], known_words, np.int64(place[k] >> _LENGTH_BITS), length)
             )
             while not is_same and slots[slot, 0] & _HALF != 0:
                 is_same = (
                     slots[slot, 0] >> _HALF_BITS == half[k]
                     and np.int64(slots[slot, 1] & _LENGTH) == length
-                    and _is_same(octets, first[k], known, np.int64(slots[slot, 1] >> _LENGTH_BITS), length)
+                    and are_equal(words, first[k], known_words, np.int64(slots[slot, 1] >> _LENGTH_BITS), length)
                 )
                 if not is_same:
                     slot = (slot + np.uint64(1)) & mask
@@ -246,11 +264,17 @@ def _cut(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _is_same(octets: Octets, first: np.int64, known: Octets, position: np.int64, length: np.int64) -> bool:
-    for k in range(length):  # noqa: SIM110 - compiled
-        if octets[first + k] != known[position + k]:
-            return False
-    return True
+def _hash(words: Words, first: np.int64, length: np.int64, key: np.uint64) -> np.uint64:
+    """Half a word, of which nobody knows who has not the key: halves of words are multiplied with each other."""
+    hashed = key
+    for at in range(0, length, AT_ONCE):
+        word = words[first + at]
+        if length - at < AT_ONCE:
+            word &= ALL_BITS >> np.uint64(64 - 8 * (length - at))
+        low = (word + hashed) & _HALF
+        high = ((word >> _HALF_BITS) + (hashed >> _HALF_BITS)) & _HALF
+        hashed = low * high + hashed * _PRIME
+    return ((hashed ^ (hashed >> _HALF_BITS)) * _PRIME) >> _HALF_BITS
 
 
 @njit(cache=True, nogil=True)

@@ -8,6 +8,7 @@ split AS (
         item,
         text,
         contains(text, '"') AS quoted,
+        contains(text, ' ') AS spaced,
         CASE
             WHEN NOT contains(text, '=') THEN 0
             WHEN NOT contains(text[1:strpos(text, '=')], '"') THEN strpos(text, '=')
@@ -22,8 +23,8 @@ sides AS (
         text,
         quoted,
         equals > 0 AS is_pair,
-        rtrim(text[1:equals - 1], ' ') AS raw_key,
-        ltrim(text[equals + 1:], ' ') AS raw_value
+        CASE WHEN spaced THEN rtrim(text[1:equals - 1], ' ') ELSE text[1:equals - 1] END AS raw_key,
+        CASE WHEN spaced THEN ltrim(text[equals + 1:], ' ') ELSE text[equals + 1:] END AS raw_value
     FROM split
 ),
 

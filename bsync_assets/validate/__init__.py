@@ -182,7 +182,8 @@ def _judge_data(
     how = matched_traits.reading(catalog, row["dpid"])
     file = row | how | {"file": 0, "file_id": 0, "batch": 1, "partner": "", "key": verdict.file, "source": row["dpid"]}
     rules = matched_traits.prepare(con, catalog, [file])
-    rows_table(con, "known_id", _KNOWN_ID, ())
+    for known in ("linked_id", "barred_id"):  # nobody is known here
+        rows_table(con, known, "dpid BIGINT, id VARCHAR", ())
     con.execute("CREATE TEMP TABLE device_seen (hash UBIGINT)")
     knows_traits = bool(catalog.data_sources)
     for given in read_slices(con, [source], SLICE_BYTES):
@@ -233,12 +234,6 @@ def _judge_sync(
 
 
 _LINE_RULE = (Column("code", "VARCHAR", "reason"), Column("rule", "VARCHAR", "the rule that says so"))
-_KNOWN_ID = (
-    Column("dpid", "BIGINT", "namespace"),
-    Column("id", "VARCHAR", "ID with a link or an opt-out: none here"),
-    Column("is_linked", "BOOLEAN", ""),
-    Column("is_barred", "BOOLEAN", ""),
-)
 _SYNC_FILE = (
     Column("file", "INTEGER", "number"),
     Column("partner", "VARCHAR", "sender"),

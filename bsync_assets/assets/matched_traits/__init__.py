@@ -21,8 +21,8 @@ from bsync_assets.assets.matched_traits.asked import Rules, ask, count_unused
 from bsync_assets.assets.slices import read_slices
 from bsync_assets.catalog.models import Catalog, Trait
 from bsync_assets.exchange import data_lines
-from bsync_assets.exchange.items import Flags
 from bsync_assets.exchange.namespaces import DEVICE_DPIDS, ECID, PLATFORM, id_form
+from bsync_assets.exchange.octets import Flags
 from bsync_assets.exchange.reasons import LINE_REASONS
 from bsync_assets.rules.evaluation import load_comparisons, satisfy
 from bsync_assets.rules.expressions import Expression, anchors, any_will_do
@@ -81,7 +81,8 @@ def match_records(
     rules = prepare(con, catalog, files)
     view_as_of(con, "current_link", "id_links", day)
     make(con, "opted_out", state_as_of("opt_outs"), {"day": day})
-    make(con, "known_id", sql(__file__, "known_id.sql"))
+    make(con, "linked_id", sql(__file__, "linked_id.sql"))
+    make(con, "barred_id", sql(__file__, "barred_id.sql"))
     for table, columns in _UNUSED.items():
         rows_table(con, table, columns, ())
     with transaction(con):
@@ -229,7 +230,8 @@ def _arrow_table(
 
 def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, given: data_lines.Slice) -> Flags:
     """From the slice in `line` make `operation` (see `ask`) and `outcome` (rec, file, line_no, reason, ...), and add to
-    `slice_figure`. `rules` is what `prepare` answered; `known_id` must be there. Answers which tokens are unused signals.
+    `slice_figure`. `rules` is what `prepare` answered; `linked_id` and `barred_id` must be there. Answers which tokens are unused
+    signals.
 
     INB-75 to INB-96, INB-129 to INB-132.
     """

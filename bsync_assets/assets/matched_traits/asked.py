@@ -14,9 +14,9 @@ import pyarrow as pa
 from numba import njit
 
 from bsync_assets.exchange.data_lines import Slice
-from bsync_assets.exchange.items import Flags, Numbers, Offsets, Words
+from bsync_assets.exchange.octets import Flags, Numbers, Offsets, Words
 from bsync_assets.rules.expressions import Expression, holds
-from bsync_assets.sqlfiles import sql
+from bsync_assets.sqlfiles import show, sql
 
 #: Effects as numbers. `anchor`: a rule of several terms can hold; `failed`: a foreign trait is named.
 _EFFECTS = ("add", "remove", "anchor", "failed", "used")
@@ -72,13 +72,13 @@ def ask(con: duckdb.DuckDBPyConnection, rules: Rules, given: Slice) -> Flags:
     items = np.arange(tokens.known + len(tokens.new) + 1)
     starts, term_starts = np.searchsorted(effect["item"], items), np.searchsorted(term["item"], items)
     effects_of = np.diff(starts).astype(np.int32)
-    most = int(effects_of[tokens.item].sum())
+    most = _total(effects_of, tokens.item)
     rec, which, what = np.zeros(most, np.int32), np.zeros(most, np.int32), np.zeros(most, np.int32)
     words = 1 + int(np.max(term["term"], initial=0)) // 64
     satisfied, is_named = np.zeros((most, words), np.uint64), np.zeros(most, np.bool_)
     used, asks, is_unused = np.zeros(records, np.int32), np.zeros(records, np.bool_), np.zeros(len(tokens.item), np.bool_)
     rows = _ask(
-        tokens.rec, tokens.item, context, is_sound, effects_of, starts,
+        tokens.rec, tokens.item, context, is_sound, effects_of > 0, starts,
         np.asarray(effect["context"]), np.asarray(effect["effect"]), trait,
         term_starts, wanted, np.asarray(term["term"]), np.full((3, len(traits)), -1, np.int32),
         rec, which, what, satisfied, is_named, used, asks, is_unused,
@@ -96,10 +96,10 @@ def ask(con: duckdb.DuckDBPyConnection, rules: Rules, given: Slice) -> Flags:
     added, failed = np.zeros(records, np.int32), np.zeros(records, np.int32)
     kept = _sort_out(rec[:rows], which, what, is_kept, file, line_no, traits, of_file, of_line, of_trait, of_kind, added, failed)
     operations = pa.DictionaryArray.from_arrays(pa.array(of_kind[:kept]), pa.array(_EFFECTS))
-    con.register("operation", pa.table({
+    show(con, "operation", pa.table({
         "file": of_file[:kept], "line_no": of_line[:kept], "trait_id": of_trait[:kept], "operation": operations,
     }))  # fmt: skip
-    con.register("signals", pa.table({
+    show(con, "signals", pa.table({
         "rec": np.arange(records, dtype=np.int32), "counts": context >= 0, "used": used, "asks": asks, "added": added,
         "failed": failed,
     }))  # fmt: skip
@@ -120,22 +120,39 @@ def count_unused(con: duckdb.DuckDBPyConnection, given: Slice, is_unused: Flags)
 
     Reads `resolved` and `sender(file, sender, partner, target)`.
     """
-    sender_of = np.zeros(given.records, np.int64)
+    sender_of = np.zeros(given.records, np.int32)
     of_records = con.execute("SELECT rec, sender FROM resolved INNER JOIN sender ON sender.file = resolved.file").fetchnumpy()
     sender_of[of_records["rec"]] = of_records["sender"]
-    item = given.tokens.item[is_unused]
-    texts = given.tokens.known + len(given.tokens.new)
-    first = int(sender_of.min())
-    said = (sender_of[given.tokens.rec[is_unused]] - first) * texts + item
-    if (sender_of.max() - first + 1) * texts <= _COUNTED_IN_PLACE:
-        hits = np.bincount(said)
+    tokens, first = given.tokens, int(sender_of.min())
+    texts, senders = tokens.known + len(tokens.new), int(sender_of.max()) - first + 1
+    if senders * texts <= _COUNTED_IN_PLACE:
+        hits = _hits(tokens.rec, tokens.item, is_unused, sender_of, first, np.zeros((senders, texts), np.int64)).ravel()
         often = np.flatnonzero(hits >= _OFTEN)
         hits = hits[often]
     else:
+        said = (sender_of[tokens.rec[is_unused]].astype(np.int64) - first) * texts + tokens.item[is_unused]
         often, hits = np.unique(said, return_counts=True)
         often, hits = often[hits >= _OFTEN], hits[hits >= _OFTEN]
     sender, which = np.divmod(often, texts)
-    con.register("unused_item", pa.table({"sender": sender + first, "item": which, "hits": hits}))
+    show(con, "unused_item", pa.table({"sender": sender + first, "item": which, "hits": hits}))
+
+
+@njit(cache=True, nogil=True)
+def _hits(token_rec: Numbers, item: Numbers, is_unused: Flags, sender_of: Numbers, first: int, hits: Offsets) -> Offsets:
+    """Count in `hits`, by sender (from `first` on) and item, the tokens that are unused."""
+    for token in range(len(item)):
+        if is_unused[token]:
+            hits[sender_of[token_rec[token]] - first, item[token]] += 1
+    return hits
+
+
+@njit(cache=True, nogil=True)
+def _total(of_item: Numbers, item: Numbers) -> int:
+    """The sum over all tokens of what is counted per item."""
+    total = 0
+    for each in item:
+        total += of_item[each]
+    return total
 
 
 @njit(cache=True, nogil=True)
@@ -144,7 +161,7 @@ def _ask(
     item: Numbers,
     context: Numbers,
     is_sound: Flags,
-    effects_of: Numbers,
+    has_effect: Flags,
     starts: Offsets,
     effect_context: Numbers,
     effect: Numbers,
@@ -176,7 +193,7 @@ def _ask(
         while token < len(item) and token_rec[token] == record:
             is_used = False
             if context[record] >= 0:
-                if effects_of[item[token]] > 0:  # most items mean nothing
+                if has_effect[item[token]]:  # most items mean nothing
                     meant[meaningful] = item[token]
                     meaningful += 1
                     for at in range(starts[item[token]], starts[item[token] + 1]):

@@ -11,7 +11,7 @@ old_platform_id AS MATERIALIZED (
 ),
 
 -- A device advertising ID lives by inbound lines and links.
-idle_device AS (
+idle_device AS MATERIALIZED (
     SELECT
         dpid,
         id
@@ -26,17 +26,16 @@ gone AS (
         0 AS dpid,
         id
     FROM old_platform_id
-    WHERE id NOT IN (
-        SELECT id FROM platform_sighting WHERE last_at >= $alive_since AND id IN (SELECT id FROM old_platform_id)
-    )
+    ANTI JOIN (FROM platform_sighting SEMI JOIN old_platform_id USING (id) WHERE last_at >= $alive_since) AS newer USING (id)
     UNION ALL
     SELECT
         dpid,
         id
     FROM idle_device
     ANTI JOIN profile ON profile.dpid = idle_device.dpid AND profile.id = idle_device.id
-    ANTI JOIN (FROM current_link WHERE last_seen >= $alive_since) AS link
-        ON link.device_dpid = idle_device.dpid AND link.device_id = idle_device.id
+    ANTI JOIN (
+        FROM current_link WHERE last_seen >= $alive_since AND (device_dpid, device_id) IN (SELECT (dpid, id) FROM idle_device)
+    ) AS link ON link.device_dpid = idle_device.dpid AND link.device_id = idle_device.id
 )
 
 SELECT
