@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from bsync_assets.catalog.checks import Declared, Place, Problem
 from bsync_assets.catalog.models import Destination
-
-from .destination_names import control_names, file_name
-from .templates import Delivery, Kind, TemplateError, parse_template
+from bsync_assets.exchange.destination_names import control_names, file_name
+from bsync_assets.exchange.templates import Delivery, Kind, TemplateError, parse_template
 
 _FIELDS: tuple[tuple[str, Kind], ...] = (("file_name", "name"), ("header", "header"), ("content", "content"))
 

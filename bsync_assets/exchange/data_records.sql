@@ -1,5 +1,5 @@
 -- Lines of data files -> records: whose they are, and the first thing wrong with the structure (INB-50 to INB-55, INB-74).
--- Grain: one row per line. Reads `line` (see `data_lines`) and `data_file(file, format, form)`.
+-- Grain: one row per line. Reads `line` (see `data_lines`) and `data_file(file, format, dpid)`.
 -- `reject` is a reason code or NULL; IDs are judged later (`record_rejects.sql`), since payload comes before ID (INB-75).
 WITH
 columns AS (
@@ -10,6 +10,7 @@ columns AS (
         line.flaw,
         line.unbalanced,
         line.items,
+        data_file.dpid,
         data_file.format = 'odc' AS is_odc,
         line.tabs - CASE WHEN is_odc THEN 1 ELSE 0 END AS tabs,
         CASE WHEN is_odc THEN lower(trim(split_part(line.head, chr(9), 1), ' ')) END AS id_type_text,
@@ -34,6 +35,7 @@ SELECT
     file,
     line_no,
     id_type,
+    CASE id_type WHEN 'idfa' THEN 20915 WHEN 'gaid' THEN 20914 ELSE dpid END AS namespace,
     user_id,
     hash(user_id) AS user_hash,
     items,

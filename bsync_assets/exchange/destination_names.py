@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .templates import Delivery, Template, render
+from bsync_assets.exchange.templates import Delivery, Template, render
 
 _SPELLINGS = {"s3": "S3", "ftp": "ftp", "http": "http"}  # OUT-031
 _NAME = re.compile(

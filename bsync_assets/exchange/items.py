@@ -18,7 +18,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bsync_assets.exchange.octets import (
-    ALL_BITS,
     AT_ONCE,
     EACH,
     NONE,
@@ -30,13 +29,14 @@ from bsync_assets.exchange.octets import (
     are_equal,
     count_octet,
     first_of,
+    keyed_hash,
+    octets_of,
     words_of,
     zeros,
 )
 
 _TAB, _BLANK, _QUOTE, _COMMA = 9, 32, 34, 44
 _MOST_TEXTS = 2_000_000  # bounds the memory that texts take, of which a file may have ever new ones
-_PRIME = np.uint64(0x9E3779B97F4A7C15)
 _LENGTH_BITS = np.uint64(17)  # of a text, which is a part of a line of at most 102400 bytes (INB-35)
 _LENGTH = np.uint64((1 << 17) - 1)
 _HALF_BITS = np.uint64(32)
@@ -105,10 +105,7 @@ def cut_lines(lines: pa.RecordBatch, columns: NDArray[np.int64], texts: Texts) -
     without the blanks around them; a comma inside quotes is data. A line with a flaw or too many TABs has none. INB-50 to INB-55.
     """
     text = lines["text"]
-    start = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
-    octets = np.frombuffer(text.buffers()[2] or b"", np.uint8)
-    if len(octets) < start[-1] + AT_ONCE:
-        octets = np.concatenate([octets, np.zeros(AT_ONCE, np.uint8)])
+    octets, start = octets_of(text)
     size = int(start[-1] - start[0])
     most_items = count_octet(octets[start[0] : start[-1]], _COMMA) + len(text)
     texts.make_room(most_items, size)
@@ -221,7 +218,7 @@ def _cut(
             unbalanced[line] |= quoted
             if begin < behind:
                 first[count_of_line], last[count_of_line] = begin, behind
-                half[count_of_line] = _hash(words, begin, behind - begin, key)
+                half[count_of_line] = keyed_hash(words, begin, behind - begin, key) >> _HALF_BITS
                 count_of_line += 1
         if tabs[line] != columns[line]:
             continue
@@ -261,20 +258,6 @@ def _cut(
             numbers[found] = np.int64(slots[slot, 0] & _HALF) - 1
             found += 1
     return found, count
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _hash(words: Words, first: np.int64, length: np.int64, key: np.uint64) -> np.uint64:
-    """Half a word, of which nobody knows who has not the key: halves of words are multiplied with each other."""
-    hashed = key
-    for at in range(0, length, AT_ONCE):
-        word = words[first + at]
-        if length - at < AT_ONCE:
-            word &= ALL_BITS >> np.uint64(64 - 8 * (length - at))
-        low = (word + hashed) & _HALF
-        high = ((word >> _HALF_BITS) + (hashed >> _HALF_BITS)) & _HALF
-        hashed = low * high + hashed * _PRIME
-    return ((hashed ^ (hashed >> _HALF_BITS)) * _PRIME) >> _HALF_BITS
 
 
 @njit(cache=True, nogil=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from .namespaces import DEVICE_DPIDS
+from bsync_assets.exchange.namespaces import DEVICE_DPIDS
 
 PREFIXES = {  # longest first: `ftp_dpm_odc_` also begins with `ftp_dpm_`
     "ftp_dpm_odc_": ("data", "odc"),

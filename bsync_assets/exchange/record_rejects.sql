@@ -7,8 +7,7 @@ joined AS (
         over_limit.rec IS NOT NULL AS is_over_limit,
         flawed.kind AS flaw,
         file_id_type.id_type AS first_id_type,
-        CASE record.id_type WHEN 'idfa' THEN 'hex_upper' WHEN 'gaid' THEN 'hex_lower' ELSE data_file.form END AS form,
-        CASE record.id_type WHEN 'idfa' THEN 20915 WHEN 'gaid' THEN 20914 ELSE data_file.dpid END AS namespace
+        CASE record.id_type WHEN 'idfa' THEN 'hex_upper' WHEN 'gaid' THEN 'hex_lower' ELSE data_file.form END AS form
     FROM record
     INNER JOIN data_file ON data_file.file = record.file
     LEFT JOIN over_limit ON over_limit.rec = record.rec

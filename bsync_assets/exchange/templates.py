@@ -515,7 +515,7 @@ def _condition(name: str, delivery: Delivery, content: Content) -> str:
 
 def template_results(kind: Kind, inputs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Answers to `name_template`, `header_template` and `content_template` objects of the batch form: the text, or the code."""
-    from .destination_names import file_name
+    from bsync_assets.exchange.destination_names import file_name
 
     results = []
     with duckdb.connect() as con:

@@ -8,8 +8,8 @@ from email.message import EmailMessage
 from hashlib import sha256
 from pathlib import Path
 
-from ..catalog.models import Settings
-from .deliver import MailFailed, deliver
+from bsync_assets.catalog.models import Settings
+from bsync_assets.mail.deliver import MailFailed, deliver
 
 log = logging.getLogger("bsync.mail")
 

@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Timer
 
-from ..catalog.models import MailSettings
+from bsync_assets.catalog.models import MailSettings
 
 
 class MailFailed(Exception):

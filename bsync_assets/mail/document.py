@@ -14,9 +14,9 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from ..exchange.reasons import FILE_REASONS, LINE_REASONS, Reason
-from ..exchange.receipts import EQUATIONS, Kind
-from .receipt import LABELS, FileLine, Receipt, message_id, target_of, visible
+from bsync_assets.exchange.reasons import FILE_REASONS, LINE_REASONS, Reason
+from bsync_assets.exchange.receipts import EQUATIONS, Kind
+from bsync_assets.mail.receipt import LABELS, FileLine, Receipt, message_id, target_of, visible
 
 #: Grows by one when something is renamed, taken away or means something else; what is added changes nothing.
 VERSION = "bsync.receipt/1"

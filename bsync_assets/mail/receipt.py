@@ -14,8 +14,8 @@ from email.utils import parseaddr
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
-from ..exchange.reasons import DATA_COUNTERS, SYNC_COUNTERS
-from ..exchange.receipts import EQUATIONS, Kind
+from bsync_assets.exchange.reasons import DATA_COUNTERS, SYNC_COUNTERS
+from bsync_assets.exchange.receipts import EQUATIONS, Kind
 
 #: The figures of each kind in print order. The labels are neutral: "Invalid platform ID" and "No matching ID"
 #: are what the documented message calls by its product's name (`invalid_aam_id`, `no_matching_aam_id`).

@@ -19,11 +19,11 @@ from email.policy import default as default_policy
 from email.utils import getaddresses
 from hashlib import sha256
 
-from ..exchange.reasons import FILE_REASONS
-from ..exchange.receipts import EQUATIONS, Equation, Kind
-from .document import VERSION, left_out, receipt_json, rejected_csv
-from .layout import Block, Heading, Names, Paragraph, Table, as_html, as_text
-from .receipt import LABELS, Receipt, document_name, domain_of, message_id, target_of, visible
+from bsync_assets.exchange.reasons import FILE_REASONS
+from bsync_assets.exchange.receipts import EQUATIONS, Equation, Kind
+from bsync_assets.mail.document import VERSION, left_out, receipt_json, rejected_csv
+from bsync_assets.mail.layout import Block, Heading, Names, Paragraph, Table, as_html, as_text
+from bsync_assets.mail.receipt import LABELS, Receipt, document_name, domain_of, message_id, target_of, visible
 
 #: The documented fields end with the job times; the figures we added come after them (INB-122).
 _LAST_BEFORE_JOB_TIMES = "records_with_failed_traits"

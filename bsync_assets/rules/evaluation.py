@@ -13,10 +13,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ..sqlfiles import make, sql
-from .expressions import RuleError, holds
-from .patterns import re2_pattern
-from .trait_rules import Comparison, TraitRule, parse_trait_rule
+from bsync_assets.rules.expressions import RuleError, holds
+from bsync_assets.rules.patterns import re2_pattern
+from bsync_assets.rules.trait_rules import Comparison, TraitRule, parse_trait_rule
+from bsync_assets.sqlfiles import make, sql
 
 _BATCH = 1_000  # inputs judged together: every signal meets every comparison of its key, also another input's
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, TypeAlias
 
-from .expressions import RuleError, holds
-from .segments import Has, Term, TraitFacts, parse_segment
-from .ttl import expires_on, is_active
+from bsync_assets.rules.expressions import RuleError, holds
+from bsync_assets.rules.segments import Has, Term, TraitFacts, parse_segment
+from bsync_assets.rules.ttl import expires_on, is_active
 
 Realization: TypeAlias = tuple[date, int]  # UTC date, how often on it
 # Per profile and trait, the realizations of its present life.

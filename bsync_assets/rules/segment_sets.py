@@ -15,9 +15,9 @@ from typing import NamedTuple, TypeAlias
 
 from pyroaring import BitMap
 
-from .expressions import Expression
-from .membership import below
-from .segments import Frequency, Has, SegmentRule, Term, TraitFacts
+from bsync_assets.rules.expressions import Expression
+from bsync_assets.rules.membership import below
+from bsync_assets.rules.segments import Frequency, Has, SegmentRule, Term, TraitFacts
 
 
 class Held(NamedTuple):

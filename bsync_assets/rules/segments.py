@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from .expressions import Expression, RuleError, column_of, holds, number_terms, parser, stopped_at
+from bsync_assets.rules.expressions import Expression, RuleError, column_of, holds, number_terms, parser, stopped_at
 
 MAX_TRAITS = 5_000  # distinct, in one expression (SEG-028)
 MAX_SEGMENTS = 20_000  # of an account (SEG-028)

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from lark.exceptions import UnexpectedInput
 
-from .expressions import Expression, RuleError, column_of, holds, number_terms, parser, stopped_at
-from .patterns import PatternError, re2_pattern
+from bsync_assets.rules.expressions import Expression, RuleError, column_of, holds, number_terms, parser, stopped_at
+from bsync_assets.rules.patterns import PatternError, re2_pattern
 
 ORDERINGS = frozenset({"<", ">", "<=", ">="})
 

@@ -131,16 +131,15 @@ def fetch(place: Place, file: Found, target: Path, *, max_bytes: int | None = No
         raise TransferRefused("file_too_large")
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     expected = place.md5(file)
-    content, digest, copied, failures = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0, 0
+    content, digest = hashlib.sha256(), None if expected is None else hashlib.md5(usedforsecurity=False)
+    copied, failures = 0, 0
     try:
-        with open(target, "xb") as copy, _written_meanwhile(copy) as hurry:
+        with open(target, "xb") as copy, _written_meanwhile(copy) as hurry, _hashed_meanwhile(content, digest) as take:
             while copied < file.size:
                 try:
                     for chunk in place.read(file, copied):
+                        take(chunk)
                         copy.write(chunk)
-                        content.update(chunk)
-                        if expected is not None:
-                            digest.update(chunk)
                         copied += len(chunk)
                         hurry(copied)
                         if copied > file.size:
@@ -155,7 +154,7 @@ def fetch(place: Place, file: Found, target: Path, *, max_bytes: int | None = No
                     if not error.passing or failures >= ATTEMPTS:
                         raise
                     time.sleep(PAUSE_SECONDS * 2 ** (failures - 1))
-        if expected not in (None, digest.hexdigest()):
+        if digest is not None and digest.hexdigest() != expected:
             raise FileChanged(f"{file.name} differs from its checksum")
     except BaseException:
         target.unlink(missing_ok=True)
@@ -177,6 +176,20 @@ def _written_meanwhile(copy: BinaryIO) -> Iterator[Callable[[int], None]]:
                 writing = disk.submit(os.fdatasync, copy.fileno())
 
         yield hurry
+
+
+@contextmanager
+def _hashed_meanwhile(*hashes: hashlib._Hash | None) -> Iterator[Callable[[bytes], None]]:
+    """Hash what is taken in while more is read and written; at most one piece waits. All is hashed at the end."""
+    with ThreadPoolExecutor(1, thread_name_prefix="bsync-hash") as hasher:
+        hashing: list[Future[None]] = []
+
+        def take(chunk: bytes) -> None:
+            while hashing:
+                hashing.pop().result()
+            hashing.extend(hasher.submit(each.update, chunk) for each in hashes if each is not None)
+
+        yield take
 
 
 def is_proper_name(name: str) -> bool:

@@ -18,6 +18,7 @@ import duckdb
 
 from bsync_assets.assets import id_sync, matched_traits
 from bsync_assets.assets.inbound_files import describe, private_key, registry_refusal
+from bsync_assets.assets.matched_traits.linked import NOBODY
 from bsync_assets.assets.slices import ToRead, read_slices
 from bsync_assets.catalog import Account, Catalog, Settings
 from bsync_assets.exchange import data_lines
@@ -182,12 +183,11 @@ def _judge_data(
     how = matched_traits.reading(catalog, row["dpid"])
     file = row | how | {"file": 0, "file_id": 0, "batch": 1, "partner": "", "key": verdict.file, "source": row["dpid"]}
     rules = matched_traits.prepare(con, catalog, [file])
-    for known in ("linked_id", "barred_id"):  # nobody is known here
-        rows_table(con, known, "dpid BIGINT, id VARCHAR", ())
+    rows_table(con, "barred_id", "dpid BIGINT, id VARCHAR", ())
     con.execute("CREATE TEMP TABLE device_seen (hash UBIGINT)")
     knows_traits = bool(catalog.data_sources)
     for given in read_slices(con, [source], SLICE_BYTES):
-        matched_traits.judge_slice(con, rules, given)
+        matched_traits.judge_slice(con, rules, NOBODY, given)
         if every_line:
             data_lines.make_all_tokens(con, given.tokens)
         make(con, "rejected_line", sql(matched_traits.__file__, "slice_rejects.sql"))

@@ -84,7 +84,7 @@ def test_too_many_texts_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.filterwarnings("ignore:overflow")  # numbers of numpy say so, compiled ones do not
 def test_texts_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(items, "_hash", lambda *_: np.uint64(0))
+    monkeypatch.setattr(items, "keyed_hash", lambda *_: np.uint64(0))
     monkeypatch.setattr(items, "_cut", items._cut.py_func)
     monkeypatch.setattr(items, "zeros", items.zeros.py_func)
     found, _ = cut(["u\ta,b,a", "u\tb,bb,a"], 1, Texts())

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from bsync_assets.assets.inbound_files import to_read
 from bsync_assets.assets.matched_traits.asked import Rules, ask, count_unused
+from bsync_assets.assets.matched_traits.linked import LinkedIds, linked_ids
 from bsync_assets.assets.slices import read_slices
 from bsync_assets.catalog.models import Catalog, Trait
 from bsync_assets.exchange import data_lines
@@ -27,7 +28,7 @@ from bsync_assets.exchange.reasons import LINE_REASONS
 from bsync_assets.rules.evaluation import load_comparisons, satisfy
 from bsync_assets.rules.expressions import Expression, anchors, any_will_do
 from bsync_assets.rules.trait_rules import Comparison, TraitRule, parse_trait_rule
-from bsync_assets.sqlfiles import make, one, sql
+from bsync_assets.sqlfiles import make, one, show, sql
 from bsync_assets.warehouse.lake import clear_day, fetch_all, replace_day, state_as_of, transaction, view_as_of
 from bsync_assets.warehouse.rows import rows_table
 from bsync_assets.warehouse.tables import BY_NAME, Column
@@ -81,7 +82,7 @@ def match_records(
     rules = prepare(con, catalog, files)
     view_as_of(con, "current_link", "id_links", day)
     make(con, "opted_out", state_as_of("opt_outs"), {"day": day})
-    make(con, "linked_id", sql(__file__, "linked_id.sql"))
+    linked = linked_ids(con)
     make(con, "barred_id", sql(__file__, "barred_id.sql"))
     for table, columns in _UNUSED.items():
         rows_table(con, table, columns, ())
@@ -92,7 +93,7 @@ def match_records(
     # One transaction a slice: a transaction holds what was replaced in it until it ends, be it temporary. A day that is broken
     # off is read anew from here.
     for given in read_slices(con, [to_read(catalog, file) for file in files]):
-        is_unused = judge_slice(con, rules, given)
+        is_unused = judge_slice(con, rules, linked, given)
         with transaction(con):
             for table, query in _OF_A_SLICE.items():
                 rows = "SELECT $day::DATE AS day, * FROM (" + sql(__file__, query) + ")"
@@ -228,10 +229,9 @@ def _arrow_table(
     con.unregister("given_rows")
 
 
-def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, given: data_lines.Slice) -> Flags:
+def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, linked: LinkedIds, given: data_lines.Slice) -> Flags:
     """From the slice in `line` make `operation` (see `ask`) and `outcome` (rec, file, line_no, reason, ...), and add to
-    `slice_figure`. `rules` is what `prepare` answered; `linked_id` and `barred_id` must be there. Answers which tokens are unused
-    signals.
+    `slice_figure`. `rules` is what `prepare` answered; `barred_id` must be there. Answers which tokens are unused signals.
 
     INB-75 to INB-96, INB-129 to INB-132.
     """
@@ -241,6 +241,8 @@ def judge_slice(con: duckdb.DuckDBPyConnection, rules: Rules, given: data_lines.
         con.execute("DELETE FROM effect")
     satisfy(con, known)
     con.execute("INSERT INTO effect BY NAME " + sql(__file__, "effects.sql"), {"first": known})
+    records = con.execute("SELECT rec, namespace, user_id FROM record").to_arrow_table()
+    show(con, "linked", pa.table({"rec": linked.among(records)}))
     make(con, "resolved", sql(__file__, "resolved.sql"))
     con.execute("CREATE OR REPLACE TEMP VIEW countable AS " + sql(__file__, "countable.sql"))
     is_unused = ask(con, rules, given)
