@@ -63,23 +63,25 @@ def _name(words: Words, start: Offsets, at: int, namespace: np.int64, key: np.ui
     return hashed if hashed != _FREE else _INSTEAD_OF_FREE
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _slot_of(name: np.uint64, slots: Words) -> np.uint64:
+    """Where `name` stands, or would stand: there is always a free slot."""
+    size = np.uint64(len(slots))
+    slot = name % size
+    while slots[slot] != _FREE and slots[slot] != name:
+        slot = slot + np.uint64(1) if slot + np.uint64(1) < size else np.uint64(0)
+    return slot
+
+
 @njit(cache=True, nogil=True)
 def _enter(words: Words, start: Offsets, namespaces: Offsets, key: np.uint64, slots: Words) -> None:
-    size = np.uint64(len(slots))
     for at in range(len(namespaces)):
         name = _name(words, start, at, namespaces[at], key)
-        slot = name % size
-        while slots[slot] != _FREE and slots[slot] != name:
-            slot = slot + np.uint64(1) if slot + np.uint64(1) < size else np.uint64(0)
-        slots[slot] = name
+        slots[_slot_of(name, slots)] = name
 
 
 @njit(cache=True, nogil=True)
 def _find(words: Words, start: Offsets, namespaces: Offsets, key: np.uint64, slots: Words, is_linked: Flags) -> None:
-    size = np.uint64(len(slots))
     for at in range(len(namespaces)):
         name = _name(words, start, at, namespaces[at], key)
-        slot = name % size
-        while slots[slot] != _FREE and slots[slot] != name:
-            slot = slot + np.uint64(1) if slot + np.uint64(1) < size else np.uint64(0)
-        is_linked[at] = slots[slot] == name
+        is_linked[at] = slots[_slot_of(name, slots)] == name
