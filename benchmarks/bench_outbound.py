@@ -33,7 +33,7 @@ SEGMENTS = 20
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--folder", type=Path, default=Path("/tmp/bsync-bench-outbound"))
     parser.add_argument("--step", choices=["make", "stage", "copy"], help="one part, in a process of its own")
     given = parser.parse_args()

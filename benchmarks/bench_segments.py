@@ -161,7 +161,7 @@ the day's changes {changes["kb"]:,.0f} kB for {changes["rows"]:,} rows."""
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--profiles", type=int, default=10_000_000)
+    arguments.add_argument("--profiles", type=int, default=2_000_000)
     arguments.add_argument("--home", type=Path)
     given = arguments.parse_args()
     home = given.home or Path(tempfile.mkdtemp(prefix="bench_segments_"))
