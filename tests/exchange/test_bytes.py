@@ -36,6 +36,7 @@ def read(content: bytes, chunk: int = 1 << 20) -> list[tuple[int, str, str | Non
         ("c1\x85\n".encode(), [(1, "c1\x85", "control_char")]),
         (b"bad\xc3\x28\tk\n", [(1, "bad\\xc3(\tk", "bad_encoding")]),
         (b"surrogate\xed\xa0\x80\n", [(1, "surrogate\\xed\\xa0\\x80", "bad_encoding")]),
+        (b"a\tk\xc3\n\xa4b\tk\n", [(1, "a\tk\\xc3", "bad_encoding"), (2, "\\xa4b\tk", "bad_encoding")]),
         (b"long\xf0\x9f\x92\n", [(1, "long\\xf0\\x9f\\x92", "bad_encoding")]),
         ("ü\u2028\u0001".encode(), [(1, "ü\u2028\x01", "control_char")]),
     ],

@@ -15,7 +15,6 @@ from bsync_assets.sqlfiles import one, sql
 
 _ROWS_AT_ONCE = 1 << 20
 _FREE, _INSTEAD_OF_FREE = np.uint64(0), np.uint64(1)
-_PRIME = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def linked_ids(con: duckdb.DuckDBPyConnection) -> LinkedIds:
 @njit(cache=True, nogil=True, inline="always")
 def _name(words: Words, start: Offsets, at: int, namespace: np.int64, key: np.uint64) -> np.uint64:
     """What stands for an ID of a namespace; never 0, which is a free slot."""
-    hashed = keyed_hash(words, start[at], start[at + 1] - start[at], key ^ (np.uint64(namespace) * _PRIME))
+    hashed = keyed_hash(words, start[at], start[at + 1] - start[at], key ^ np.uint64(namespace))
     return hashed if hashed != _FREE else _INSTEAD_OF_FREE
 
 
