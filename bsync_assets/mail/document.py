@@ -223,7 +223,8 @@ def rejected_csv(receipt: Receipt) -> bytes:
     table = csv.writer(text)
     table.writerow(_CSV_COLUMNS)
     for name, rows in by_file.items():
-        table.writerows([_cell(name), *row[:-1], _cell(row[-1])] for row in rows)
+        first = _cell(name)
+        table.writerows([first, *row[:-1], _cell(row[-1])] for row in rows)
     return text.getvalue().encode("utf-8")
 
 

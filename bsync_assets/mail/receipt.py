@@ -163,6 +163,8 @@ def visible(text: str) -> str:
     """`text` on one line, with everything that does not print written as an escape: control characters, line
     ends, marks that turn the writing direction, stray surrogates; a backslash is doubled, so that an escape
     and the same characters in a name stay apart."""
+    if text.isprintable() and "\\" not in text:
+        return text
     return "".join(
         letter if letter.isprintable() and letter != "\\" else letter.encode("unicode_escape").decode("ascii") for letter in text
     )

@@ -52,7 +52,7 @@ DATA_FILE = (
     Column("form", "VARCHAR", "form of the user IDs"),
     Column("resolve", "VARCHAR", "device, cross_device or linked: whose profile a record is for"),
     Column("keep_unmatched_days", "INTEGER", "how long operations without a link are kept"),
-    Column("context", "INTEGER", "number of target and mode"),
+    Column("context", "INTEGER", "twice the number of the target, odd for overwrite"),
 )
 
 
@@ -168,22 +168,23 @@ def reading(catalog: Catalog, source: int) -> dict[str, Any]:
 def prepare(con: duckdb.DuckDBPyConnection, catalog: Catalog, files: Iterable[dict[str, Any]]) -> Rules:
     """Make the temp tables that slices of these files (rows of `DATA_FILE`) are read and judged with, and answer the rules."""
     data_lines.prepare(con)
-    contexts: dict[tuple[int, bool], int] = {}
+    targets: dict[int, int] = {}
+    contexts: dict[int, dict[str, Any]] = {}
     rows = []
     for file in files:
-        number = contexts.setdefault((file["target"], file["mode"] == "overwrite"), len(contexts))
+        target, is_overwrite = file["target"], file["mode"] == "overwrite"
+        number = 2 * targets.setdefault(target, len(targets)) + is_overwrite
+        contexts[number] = {"context": number, "target": target, "is_overwrite": is_overwrite}
         rows.append(file | {"context": number, "format": "odc" if file["format"] == "odc" else "standard"})
     rows_table(con, "data_file", DATA_FILE, rows)
+    rows_table(con, "context", "context INTEGER, target BIGINT, is_overwrite BOOLEAN", contexts.values())
     numbered = "SELECT file, dense_rank() OVER (ORDER BY partner, target) AS sender, partner, target FROM data_file"
     make(con, "sender", numbered)
-    con.execute("CREATE OR REPLACE TEMP TABLE context (context INTEGER, target BIGINT, is_overwrite BOOLEAN)")
-    for (target, is_overwrite), number in contexts.items():
-        con.execute("INSERT INTO context VALUES (?, ?, ?)", [number, target, is_overwrite])
     counters = [c for c in BY_NAME["data_figures"].columns if c.type == "BIGINT" and c.name not in ("dpid", "target")]
     rows_table(con, "slice_figure", [Column("file", "INTEGER", "order within the day"), *counters], ())
     reasons = (Column("code", "VARCHAR", "reason"), Column("counter", "VARCHAR", "what it adds to"))
     rows_table(con, "line_reason", reasons, ({"code": r.code, "counter": r.counter} for r in LINE_REASONS))
-    return _load_rules(con, catalog, {target for target, _ in contexts})
+    return _load_rules(con, catalog, set(targets))
 
 
 def _load_rules(con: duckdb.DuckDBPyConnection, catalog: Catalog, targets: set[int]) -> Rules:

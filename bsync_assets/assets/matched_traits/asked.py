@@ -18,11 +18,11 @@ from bsync_assets.exchange.octets import Flags, Numbers, Offsets, Words
 from bsync_assets.rules.expressions import Expression, holds
 from bsync_assets.sqlfiles import show, sql
 
-#: Effects as numbers. `anchor`: a rule of several terms can hold; `failed`: a foreign trait is named.
-_EFFECTS = ("add", "remove", "anchor", "failed", "used")
+#: Effects as numbers. `anchor`: a rule of several terms can hold; `failed`: a foreign trait is named. See `effects.sql`.
+_EFFECTS = ("add", "remove", "anchor", "failed", "used", "foreign", "foreign_removal")
 _OFTEN = 10  # what is seen less often in a slice is no unused signal worth reporting
 _COUNTED_IN_PLACE = 20_000_000
-_ADD, _REMOVE, _ANCHOR, _FAILED, _USED = range(len(_EFFECTS))
+_ADD, _REMOVE, _ANCHOR, _FAILED, _USED, _FOREIGN, _FOREIGN_REMOVAL = range(len(_EFFECTS))
 
 
 @dataclass
@@ -181,6 +181,7 @@ def _ask(
 ) -> int:
     """Fill the arrays from `rec` on; answers how many rows there are.
 
+    `context`: twice the number of the target, odd for overwrite, which knows no removal.
     `last`: per kind of effect and trait, the row in which a record asked for it last. `satisfied`: per row with an anchor which
     terms of its rule hold; `is_named`: whether the record adds or removes the trait anyway.
     """
@@ -198,7 +199,12 @@ def _ask(
                     meaningful += 1
                     for at in range(starts[item[token]], starts[item[token] + 1]):
                         meaning = effect[at]
-                        if effect_context[at] != context[record]:
+                        if meaning == _FOREIGN or meaning == _FOREIGN_REMOVAL:
+                            is_own = effect_context[at] // 2 == context[record] // 2
+                            if is_own or (meaning == _FOREIGN_REMOVAL and context[record] % 2):
+                                continue
+                            meaning = _FAILED
+                        elif effect_context[at] != context[record]:
                             continue
                         is_used |= meaning != _FAILED
                         if meaning == _USED or not (is_sound[record] or meaning == _FAILED):

@@ -1,5 +1,5 @@
 -- Effects of items, `effect` as its position in $effects; that an item is a term of some rule is told once, as `used`.
--- Grain: one row per item, context, effect and trait; in order of items.
+-- Grain: one row per item, context, effect and trait; in order of items. A trait of no context has -2, see `effects.sql`.
 WITH
 told AS (
     SELECT DISTINCT
@@ -12,7 +12,7 @@ told AS (
 
 SELECT
     item,
-    context,
+    coalesce(context, -2) AS context,
     CAST(list_position($effects, effect) - 1 AS INTEGER) AS effect,
     trait_id
 FROM told

@@ -19,10 +19,10 @@ from typing import Any
 import duckdb
 
 from bsync_assets.assets.receipt_mail.channels import Channel, open_channels
-from bsync_assets.assets.receipt_mail.documents import Documents
+from bsync_assets.assets.receipt_mail.documents import documents
 from bsync_assets.catalog.models import Catalog
 from bsync_assets.exchange.receipts import Kind
-from bsync_assets.mail.receipt import message_id
+from bsync_assets.mail.receipt import Receipt, message_id
 from bsync_assets.sqlfiles import sql
 from bsync_assets.transport.drops import can_be_answered
 from bsync_assets.warehouse.lake import append, fetch_all, transaction
@@ -106,9 +106,6 @@ def _about(row: dict[str, Any]) -> tuple[Any, ...]:
     return (*itemgetter("kind", "day", "partner", "batch", "dpid", "target")(row), tuple(row["dpids"]))
 
 
-_DOCUMENT = itemgetter("kind", "partner", "dpid", "target", "dpids", "batch", "revision", "balanced")
-
-
 def send_due(con: duckdb.DuckDBPyConnection, catalog: Catalog, now: datetime | None = None) -> dict[str, int]:
     """Try every message that is due, also of earlier days; answers how many were sent, failed for good, and wait.
 
@@ -127,9 +124,8 @@ def send_due(con: duckdb.DuckDBPyConnection, catalog: Catalog, now: datetime | N
             if not any(channels[row["channel"]].is_open(row) for row in rows):
                 counts["waiting"] += len(rows)
                 continue
-            documents = Documents(con, day)
-            for _, messages in groupby(rows, _DOCUMENT):
-                entries += _try(documents, channels, list(messages), counts)
+            for receipt, messages in documents(con, day, rows):
+                entries += _try(receipt, channels, messages, counts)
                 if len(entries) >= _ENTRIES_PER_COMMIT:
                     _remember(con, entries)
                     entries = []
@@ -144,14 +140,12 @@ def _newest(con: duckdb.DuckDBPyConnection, copies: Sequence[dict[str, Any]]) ->
 
 
 def _try(
-    documents: Documents, channels: Mapping[str, Channel], messages: Sequence[dict[str, Any]], counts: dict[str, int]
+    receipt: Receipt, channels: Mapping[str, Channel], messages: Sequence[dict[str, Any]], counts: dict[str, int]
 ) -> list[dict[str, Any]]:
-    """Send the messages about one document; the entries for `mail_outbox` that say what came of it."""
+    """Send the messages about one receipt; the entries for `mail_outbox` that say what came of it."""
     tried = [row for row in messages if channels[row["channel"]].is_open(row)]
     counts["waiting"] += len(messages) - len(tried)
-    if not tried:
-        return []
-    receipt, entries = documents.receipt_of(tried[0]), []
+    entries = []
     for row in tried:
         outcome = channels[row["channel"]].send(receipt, row)
         if outcome.error:

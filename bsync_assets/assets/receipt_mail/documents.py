@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date
+from functools import cache as once
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import duckdb
@@ -15,53 +18,74 @@ from bsync_assets.mail.document import LISTED_LINES
 from bsync_assets.mail.receipt import FileLine, Receipt, RejectedLine
 from bsync_assets.sqlfiles import make, sql
 from bsync_assets.warehouse.lake import fetch_all
+from bsync_assets.warehouse.rows import rows_table
 
 _Row = dict[str, Any]
 
 
-class Documents:
-    """What the messages about one day are made of, read for all of them at once: a query costs more than a message."""
+def documents(con: duckdb.DuckDBPyConnection, day: date, messages: Sequence[_Row]) -> Iterator[tuple[Receipt, list[_Row]]]:
+    """What rows of `mail_outbox` about one day are about, each receipt as it is mailed, with its rows; in the order of the rows.
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, day: date) -> None:
-        self._con, self._day = con, day
-        make(con, "rejected", sql(__file__, "rejected.sql"), {"day": day, "listed": LISTED_LINES})
-        make(con, "first_rejected", sql(__file__, "first_rejected.sql"), {"day": day})
-        receipts = fetch_all(con, "SELECT * FROM lake.main.receipts WHERE day = $day ORDER BY revision DESC", {"day": day})
-        self._receipts = _grouped(receipts, _DATA)
-        self._sync_files = _grouped(fetch_all(con, sql(__file__, "sync_files.sql"), {"day": day}), _SYNC)
-        self._refused = _grouped(fetch_all(con, sql(__file__, "refused_files.sql"), {"day": day}), _REFUSED)
-        self._data_files: dict[date, dict[str, list[_Row]]] = {}
+    All is read for all of them at once, because a query costs more than a message, but the listed lines: those of one receipt only
+    are held.
+    """
+    groups = [list(rows) for _, rows in groupby(messages, itemgetter(*_DOCUMENT))]
+    receipts = list(_receipts(con, day, [rows[0] for rows in groups]))
+    files = [
+        {"document": number, "as_of": as_of, "partner": receipt.partner, "batch": receipt.batch, "file": file.name}
+        for number, (receipt, as_of) in enumerate(receipts)
+        for file in receipt.files
+    ]
+    rows_table(con, "document_files", "document BIGINT, as_of DATE, partner VARCHAR, batch BIGINT, file VARCHAR", files)
+    make(con, "rejected", sql(__file__, "rejected.sql"), {"day": day, "listed": LISTED_LINES})
+    make(con, "first_rejected", sql(__file__, "first_rejected.sql"), {"day": day})
+    make(con, "listed_lines", sql(__file__, "rejected_listed.sql"), {"listed": LISTED_LINES})
+    counts: dict[tuple[int, str], dict[str, int]] = defaultdict(dict)
+    for number, file, reason, lines in con.execute(sql(__file__, "rejected_counts.sql")).fetchall():
+        counts[number, file][reason] = lines
+    for number, ((receipt, _), rows) in enumerate(zip(receipts, groups, strict=True)):
+        named = tuple(replace(file, rejected=counts.get((number, file.name), {})) for file in receipt.files)
+        order = {file.name: position for position, file in enumerate(named)}
+        listed = con.execute(_LISTED, {"document": number}).fetchall() if any(file.rejected for file in named) else []
+        lines = sorted(map(RejectedLine._make, listed), key=lambda line: (order[line.file], line.number))
+        yield replace(receipt, files=named, lines=tuple(lines)), rows
 
-    def receipt_of(self, row: _Row) -> Receipt:
-        """The receipt that a row of `mail_outbox` is about, with its files and rejected lines, as it is mailed."""
+
+def _receipts(con: duckdb.DuckDBPyConnection, day: date, messages: Sequence[_Row]) -> Iterator[tuple[Receipt, date]]:
+    """The receipt of each message, without rejected lines, and the day at whose end it stands."""
+    found = fetch_all(con, "SELECT * FROM lake.main.receipts WHERE day = $day ORDER BY revision DESC", {"day": day})
+    data_receipts = _grouped(found, _DATA)
+    sync_files = _grouped(fetch_all(con, sql(__file__, "sync_files.sql"), {"day": day}), _SYNC)
+    refused_files = _grouped(fetch_all(con, sql(__file__, "refused_files.sql"), {"day": day}), _REFUSED)
+
+    @once
+    def data_files(as_of: date) -> dict[str, list[_Row]]:
+        return _grouped(fetch_all(con, sql(__file__, "data_files.sql"), {"origin": day, "day": as_of}), _DATA)
+
+    for row in messages:
         match row["kind"]:
             case "data":
-                document, *before = [r for r in self._receipts[_key(row, _DATA)] if 0 <= row["revision"] - r["revision"] <= 1]
-                files = self._data_files_as_of(document["as_of"])[_key(row, _DATA)]
-                receipt = _receipt(row, document, before, files, tuple(c.name for c in DATA_COUNTERS))
-                return _with_rejected(self._con, receipt, document["as_of"])
+                document, *before = [r for r in data_receipts[_key(row, _DATA)] if 0 <= row["revision"] - r["revision"] <= 1]
+                files = data_files(document["as_of"])[_key(row, _DATA)]
+                yield _receipt(row, document, before, files, tuple(c.name for c in DATA_COUNTERS)), document["as_of"]
             case "id_sync":
                 names = tuple(c.name for c in SYNC_COUNTERS)
                 revisions = range(row["revision"], max(row["revision"] - 2, 0), -1)
-                files, *earlier = [_at_revision(self._sync_files[_key(row, _SYNC)], revision) for revision in revisions]
+                files, *earlier = [_at_revision(sync_files[_key(row, _SYNC)], revision) for revision in revisions]
                 totals = [{name: sum(file[name] for file in some) for name in names} for some in (files, *earlier)]
                 document = max(files, key=lambda file: int(file["revision"])) | totals[0]
-                return _with_rejected(self._con, _receipt(row, document, totals[1:], files, names), self._day)
+                yield _receipt(row, document, totals[1:], files, names), day
             case _:
-                refused = self._refused[_key(row, _REFUSED)]
+                refused = refused_files[_key(row, _REFUSED)]
                 arrived = {"job_start": refused[0]["arrived_at"], "job_end": refused[-1]["arrived_at"]}
-                return _receipt(row, {"run_id": "", "why": None} | arrived, [], refused, ())
-
-    def _data_files_as_of(self, as_of: date) -> dict[str, list[_Row]]:
-        if as_of not in self._data_files:
-            rows = fetch_all(self._con, sql(__file__, "data_files.sql"), {"origin": self._day, "day": as_of})
-            self._data_files[as_of] = _grouped(rows, _DATA)
-        return self._data_files[as_of]
+                yield _receipt(row, {"run_id": "", "why": None} | arrived, [], refused, ()), day
 
 
+_DOCUMENT = ("kind", "partner", "dpid", "target", "dpids", "batch", "revision", "balanced")
 _DATA = ("partner", "dpid", "target", "batch")
 _SYNC = ("partner", "batch", "dpids")
 _REFUSED = ("partner", "batch")
+_LISTED = "SELECT file, line_no, reason, sample FROM listed_lines WHERE document = $document"
 
 
 def _key(row: _Row, columns: Sequence[str]) -> str:
@@ -112,18 +136,3 @@ def _receipt(
         job_end=document["job_end"].replace(tzinfo=UTC),
         balanced=row["balanced"],
     )
-
-
-def _with_rejected(con: duckdb.DuckDBPyConnection, receipt: Receipt, as_of: date) -> Receipt:
-    """The receipt with the lines that were not stored at the end of the day `as_of`."""
-    order = {file.name: position for position, file in enumerate(receipt.files)}
-    scope = {"partner": receipt.partner, "batch": receipt.batch, "files": list(order), "as_of": as_of}
-    counts: dict[str, dict[str, int]] = {}
-    for file, reason, lines in con.execute(sql(__file__, "rejected_counts.sql"), scope).fetchall():
-        counts.setdefault(file, {})[reason] = lines
-    if not counts:
-        return receipt
-    listed = con.execute(sql(__file__, "rejected_listed.sql"), scope | {"listed": LISTED_LINES}).fetchall()
-    lines = sorted((RejectedLine(*line) for line in listed), key=lambda line: (order[line.file], line.number))
-    files = tuple(replace(file, rejected=counts.get(file.name, {})) for file in receipt.files)
-    return replace(receipt, files=files, lines=tuple(lines))

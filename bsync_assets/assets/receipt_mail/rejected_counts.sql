@@ -1,13 +1,12 @@
--- How many lines of these files were not stored at the end of the day $as_of, by reason.
--- Reads `rejected`; $partner, $batch, $files.
+-- How many lines of each document's files were not stored at the end of its day `as_of`, by reason. Grain: document, file, reason.
+-- Reads `rejected`, `document_files`.
 SELECT
-    file,
-    reason,
-    sum(lines)::BIGINT AS lines
+    document_files.document,
+    rejected.file,
+    rejected.reason,
+    sum(rejected.lines)::BIGINT AS lines
 FROM rejected
-WHERE partner = $partner
-    AND batch = $batch
-    AND file IN (SELECT unnest($files))
-    AND coalesce(stored_on > $as_of, true)
-GROUP BY file, reason
-ORDER BY file, reason;
+INNER JOIN document_files USING (partner, batch, file)
+WHERE coalesce(rejected.stored_on > document_files.as_of, true)
+GROUP BY document_files.document, rejected.file, rejected.reason
+ORDER BY document_files.document, rejected.file, rejected.reason;
