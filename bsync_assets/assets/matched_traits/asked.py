@@ -199,7 +199,7 @@ def _ask(
                     meaningful += 1
                     for at in range(starts[item[token]], starts[item[token] + 1]):
                         meaning = effect[at]
-                        if meaning == _FOREIGN or meaning == _FOREIGN_REMOVAL:
+                        if meaning in (_FOREIGN, _FOREIGN_REMOVAL):
                             is_own = effect_context[at] // 2 == context[record] // 2
                             if is_own or (meaning == _FOREIGN_REMOVAL and context[record] % 2):
                                 continue

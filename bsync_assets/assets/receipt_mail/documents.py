@@ -26,8 +26,7 @@ _Row = dict[str, Any]
 def documents(con: duckdb.DuckDBPyConnection, day: date, messages: Sequence[_Row]) -> Iterator[tuple[Receipt, list[_Row]]]:
     """What rows of `mail_outbox` about one day are about, each receipt as it is mailed, with its rows; in the order of the rows.
 
-    All is read for all of them at once, because a query costs more than a message, but the listed lines: those of one receipt only
-    are held.
+    All is read for all of them at once, because a query costs more than a message; of listed lines those of one receipt are held.
     """
     groups = [list(rows) for _, rows in groupby(messages, itemgetter(*_DOCUMENT))]
     receipts = list(_receipts(con, day, [rows[0] for rows in groups]))
