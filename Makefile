@@ -8,6 +8,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 INSTALL := .venv/bin/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 FUZZ_EXAMPLES ?= 300
+FUZZ_SEED ?= $(shell date +%s)
 # Tests make some thousand small databases: in memory, where there is room, they do not wait for the disk.
 FAST_FOLDER := $(shell test "$$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 4000000 2>/dev/null && echo /dev/shm || echo /tmp)
 
@@ -29,7 +30,7 @@ bench: .venv/installed-dev  ## measure speed and size (an hour), write benchmark
 	for name in inbound segments outbound serve dagster; do .venv/bin/python -m benchmarks.bench_$$name || exit 1; done
 
 fuzz: .venv/installed-dev  ## compare made-up days with the oracle, FUZZ_EXAMPLES=300 times, and histories of segments
-	BSYNC_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) BSYNC_FUZZ_HISTORIES=40 .venv/bin/python -m pytest --numprocesses 2 \
+	BSYNC_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) BSYNC_FUZZ_SEED=$(FUZZ_SEED) BSYNC_FUZZ_HISTORIES=40 .venv/bin/python -m pytest --numprocesses 2 \
 		tests/test_oracle.py tests/test_retract.py tests/assets/segment_members/test_histories.py
 
 chaos: .venv/installed-dev  ## break runs in every way, many times, write docs/reliability.md

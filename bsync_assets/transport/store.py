@@ -24,6 +24,7 @@ _PACKED_CHUNK_BYTES = 256 << 10
 #: The ratio of INB-32's safety limit counts from here on: little files of equal lines pack very well.
 _RATIO_COUNTS_FROM_BYTES = 256 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
+_START_BYTES = 512  # they tell UTF-16, and a BOM may come in pieces
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _DRAFT = ".draft-"
 
@@ -153,19 +154,19 @@ def _look_through(chunks: Iterator[bytes], most: int, seconds: float, was_encryp
             raise Unreadable("took_too_long")
         if not chunk:
             continue
-        if len(start) < 512:
-            start = (start + chunk)[:512]
+        of_start = chunk[: _START_BYTES - len(start)]
+        start += of_start
         total += len(chunk)
         if total > most:
             raise Unreadable("expands_too_far")
         lines += chunk.count(b"\n")
         ends_with_lf = chunk.endswith(b"\n")
-        has_content = has_content or bool(chunk.removeprefix(b"\xef\xbb\xbf").strip(b" \r\n"))
+        has_content = has_content or bool(chunk[len(of_start) :].strip(b" \r\n"))
     if was_encrypted and start.startswith(_GZIP_MAGIC):
         raise Unreadable("gz_and_pgp")
     if _is_wide(start):
         raise Unreadable("bad_encoding")
-    if not has_content:
+    if not (has_content or start.removeprefix(b"\xef\xbb\xbf").strip(b" \r\n")):
         return Contents(lines, "empty_file")
     return Contents(lines + (not ends_with_lf), None)
 

@@ -336,6 +336,23 @@ TABLES: tuple[Table, ...] = (
         "id_links_changes",
     ),
     Table(
+        "evicted_links",
+        "daily",
+        "Links that a limit pushed out on the day, also those that only came on that day (IDS-135 to IDS-137).",
+        _columns(f"""
+            {_DAY}
+            {_ID}
+            device_dpid BIGINT: namespace of the device
+            device_id VARCHAR: the device
+            last_seen TIMESTAMP: latest sighting of the pair
+            partner VARCHAR: sender of the row whose link pushed it out; like the other three null where a call did
+            file VARCHAR: key of its file
+            batch INTEGER: its pick-up
+            line_no BIGINT: its line
+        """),
+        ("day", "dpid", "id", "device_dpid", "device_id"),
+    ),
+    Table(
         "partner_sources",
         "daily",
         "The data sources of partners that we sync with over HTTP: a link to one of them is a link with the partner (IDS-88).",

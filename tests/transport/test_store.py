@@ -94,6 +94,7 @@ def test_INB_31_sizes_are_limited_inclusively(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf\n \n", None, "empty_file"),
         (gzip.compress(b"\n\n", mtime=0), "gz", "empty_file"),
         (gzip.compress(b"", mtime=0), "gz", "empty_file"),
+        (b"".join(gzip.compress(piece, mtime=0) for piece in (b"\xef", b"\xbb\xbf\n", b" \n")), "gz", "empty_file"),
         (gzip.compress(LINES, mtime=0), None, "compression_mismatch"),
         (b"a\tb\n", "gz", "compression_mismatch"),
         ("a\tb\n".encode("utf-16"), None, "bad_encoding"),

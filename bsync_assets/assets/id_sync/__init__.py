@@ -134,6 +134,7 @@ def link_ids(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> dic
     make(con, "row_outcome", sql(__file__, "row_outcomes.sql"))
     make(con, "figures", sql(__file__, "link_figures.sql"), {"day": day})
     make(con, "rejected", sql(__file__, "unlinked_rows.sql"), {"day": day})
+    make(con, "evicted", sql(__file__, "evicted_links.sql"), {"day": day})
     synced = {partner.name for partner in catalog.partners.values() if partner.sync is not None}
     sources = [{"day": day, "partner": s.owner, "dpid": s.id} for s in catalog.data_sources.values() if s.owner in synced]
     rows_table(con, "partner_source", BY_NAME["partner_sources"].columns, sources)
@@ -142,6 +143,7 @@ def link_ids(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> dic
         commit_changes(con, "email_links", day, "email_changes")
         replace_day(con, "id_sync_figures", day, "figures")
         replace_day(con, "rejected_lines", day, "rejected", stage="id_links")
+        replace_day(con, "evicted_links", day, "evicted")
         replace_day(con, "partner_sources", day, "partner_source")
     for state in ("id_links", "email_links"):
         rebase_if_due(con, state, day)

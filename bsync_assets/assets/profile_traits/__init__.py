@@ -46,17 +46,14 @@ def apply_records(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -
     """
     _load(con, catalog, day)
     make(con, "record", sql(__file__, "records.sql"), {"day": day})
-    con.execute("CREATE OR REPLACE TEMP VIEW platform_sighting AS " + sql(__file__, "platform_sightings.sql"))
+    _make_view(con, "platform_sighting", "platform_sightings.sql", {"day": day})
     make(con, "holder", sql(__file__, "holders.sql"), {"alive_since": _alive_since(day)})
     make(con, "profile", sql(__file__, "profiles.sql"), {"day": day})
     make(con, "acting", sql(__file__, "acting.sql"))
     make(con, "held", sql(__file__, "held.sql"))
     span = {"day": day, "first_day": one(con, "SELECT coalesce(min(origin_day), $day) FROM record", {"day": day})}
     make(con, "contested", sql(__file__, "contested.sql"), span)
-    plain = sql(__file__, "plain_realized.sql")  # many rows, read once: no copy of them is made
-    for name, date_of in span.items():
-        plain = plain.replace("$" + name, f"DATE '{date_of}'")
-    con.execute("CREATE OR REPLACE TEMP VIEW plain_realized AS " + plain)
+    _make_view(con, "plain_realized", "plain_realized.sql", span)
     make(con, "event", sql(__file__, "events.sql"), span)
     make(con, "contested_outcome", sql(__file__, "contested_outcome.sql"))
     make(con, "realized", sql(__file__, "realized.sql"), {"day": day})
@@ -79,6 +76,14 @@ def apply_records(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -
     counts = dict(con.execute(changed, {"day": day}).fetchall())
     late = one(con, "SELECT count(*) FROM late_match")
     return {name: counts.get(name, 0) for name in ("added", "renewed", "removed")} | {"late_records": late}
+
+
+def _make_view(con: duckdb.DuckDBPyConnection, view: str, query: str, dates: dict[str, date]) -> None:
+    """Make a temp view, which takes no parameters: many rows that are read once, or few that are sought, are not copied."""
+    text = sql(__file__, query)
+    for name, value in dates.items():
+        text = text.replace("$" + name, f"DATE '{value}'")
+    con.execute("CREATE OR REPLACE TEMP VIEW " + view + " AS " + text)
 
 
 def _alive_since(day: date) -> datetime:

@@ -27,7 +27,7 @@ timely AS (
     SELECT asked.*
     FROM asked
     LEFT JOIN held ON held.profile_no = asked.profile_no AND held.trait_id = asked.trait_id
-    WHERE NOT (asked.removes AND held.last_realized > asked.seen_at)
+    WHERE NOT asked.removes OR held.last_realized IS NULL OR held.last_realized <= asked.seen_at
 ),
 
 -- What a profile may lose to an overwrite: all it had or gets today.

@@ -31,9 +31,9 @@ def documents(con: duckdb.DuckDBPyConnection, day: date, messages: Sequence[_Row
     groups = [list(rows) for _, rows in groupby(messages, itemgetter(*_DOCUMENT))]
     receipts = list(_receipts(con, day, [rows[0] for rows in groups]))
     files = [
-        {"document": number, "as_of": as_of, "partner": receipt.partner, "batch": receipt.batch, "file": file.name}
+        {"document": number, "as_of": as_of, "partner": receipt.partner, "batch": receipt.batch, "file": name}
         for number, (receipt, as_of) in enumerate(receipts)
-        for file in receipt.files
+        for name in {file.name for file in receipt.files}
     ]
     rows_table(con, "document_files", "document BIGINT, as_of DATE, partner VARCHAR, batch BIGINT, file VARCHAR", files)
     make(con, "rejected", sql(__file__, "rejected.sql"), {"day": day, "listed": LISTED_LINES})
