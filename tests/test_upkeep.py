@@ -116,6 +116,16 @@ def test_PRV_046_raw_rows_end_after_60_days_and_figures_after_13_months(home: Pa
         assert con.execute("FROM ducklake_table_info('lake') WHERE delete_file_count > 0").fetchall() == []
 
 
+def test_PRV_042_a_link_that_was_pushed_out_is_known_while_its_device_may_live_by_it(home: Path) -> None:
+    with single_writer(home), duckdb.connect() as con:
+        attach(con, home)
+        con.execute(f"INSERT INTO lake.main.evicted_links BY NAME SELECT DATE '{FIRST}' AS day, 0 AS device_dpid, '1' AS device_id")
+    end(home, FIRST + timedelta(days=60 + 120 - 1))
+    assert count(home, "evicted_links") == 1
+    assert end(home, FIRST + timedelta(days=60 + 120))["evicted_links"] == 1
+    assert count(home, "evicted_links") == 0
+
+
 def test_PRV_046_what_is_older_goes_and_the_state_of_today_stays(home: Path) -> None:
     states = ("profile_traits", "id_links", "segment_members", "email_links")
     with connect(home) as views:

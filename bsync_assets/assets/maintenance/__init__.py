@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from bsync_assets.assets.inbound_files import kept_files, open_inboxes
+from bsync_assets.assets.profile_traits import INACTIVE_DAYS
 from bsync_assets.catalog.models import Catalog
 from bsync_assets.sqlfiles import make, one
 from bsync_assets.transport.captures import capture_folder, captured_days
@@ -154,6 +155,9 @@ def _drop_rows(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> d
     kept_unmatched = max((source.keep_unmatched_days for source in catalog.data_sources.values()), default=0)
     until_linked = min(raw, day - timedelta(days=min(kept_unmatched, (day - date.min).days)))
     figures = day - timedelta(days=periods.figures_days)
+    limits = dict.fromkeys(RAW, raw) | dict.fromkeys(_UNTIL_LINKED, until_linked)
+    limits["unused_signals"] = day - timedelta(days=_UNUSED_SIGNALS_DAYS)
+    limits["evicted_links"] = raw - timedelta(days=INACTIVE_DAYS)  # the oldest day that can be run again asks for them
     if max(raw, figures) < catalog.settings.account.start - timedelta(days=1):
         return {}  # nothing is that old, and a look into every table takes its time in every run
     went: dict[str, int] = {}
@@ -164,11 +168,8 @@ def _drop_rows(con: duckdb.DuckDBPyConnection, catalog: Catalog, day: date) -> d
                 continue
             if "day" not in table.column_names:
                 continue
-            limit = until_linked if table.name in _UNTIL_LINKED else raw if table.name in RAW else figures
-            if table.name == "unused_signals":
-                limit = day - timedelta(days=_UNUSED_SIGNALS_DAYS)
             drop = _drop_days if table.kind == "daily" else _drop_entries
-            went[table.name] = drop(con, table.name, limit)
+            went[table.name] = drop(con, table.name, limits.get(table.name, figures))
     return went
 
 
