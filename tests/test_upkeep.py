@@ -119,7 +119,7 @@ def test_PRV_046_raw_rows_end_after_60_days_and_figures_after_13_months(home: Pa
 def test_PRV_042_a_link_that_was_pushed_out_is_known_while_its_device_may_live_by_it(home: Path) -> None:
     with single_writer(home), duckdb.connect() as con:
         attach(con, home)
-        con.execute(f"INSERT INTO lake.main.evicted_links BY NAME SELECT DATE '{FIRST}' AS day, 0 AS device_dpid, '1' AS device_id")
+        con.execute(f"INSERT INTO lake.main.evicted_links BY NAME SELECT DATE '{FIRST}' AS day, 0 AS device_dpid, '1' AS id")
     end(home, FIRST + timedelta(days=60 + 120 - 1))
     assert count(home, "evicted_links") == 1
     assert end(home, FIRST + timedelta(days=60 + 120))["evicted_links"] == 1
