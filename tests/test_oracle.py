@@ -29,7 +29,7 @@ from workspaces import write_import, write_inbound, write_workspace
 from bsync_assets.importing import import_state
 from bsync_assets.runs import run_days
 
-EXAMPLES = int(os.environ.get("BSYNC_FUZZ_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("BSYNC_FUZZ_EXAMPLES", "3"))
 SEEDS = [int(os.environ.get("BSYNC_FUZZ_SEED", "0")) + number for number in range(EXAMPLES)]
 CASES = 40
 DAYS = (date(2026, 1, 5), date(2026, 1, 6))
