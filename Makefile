@@ -15,7 +15,7 @@ FAST_FOLDER := $(shell test "$$(df --output=avail /dev/shm 2>/dev/null | tail -1
 demo: .venv/installed  ## run the three days shipped in data/ and show their receipts
 	.venv/bin/bsync demo
 
-test: .venv/installed-dev  ## run all tests (some minutes)
+test: .venv/installed-dev  ## run all tests (a quarter of an hour)
 	TMPDIR=$${TMPDIR:-$(FAST_FOLDER)} .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: .venv/installed-dev  ## check style and types

@@ -630,9 +630,10 @@ def compare(world: Iterable[Case], views: Callable[[Case], tuple[View, View]], n
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_days_are_as_the_oracle_says(seed: int) -> None:
-    world, last = made_up(seed), DAYS[-(seed % 3 > 0)]
+    world, last = made_up(seed), DAYS[min(seed % 3, 1)]
     with tempfile.TemporaryDirectory() as folder:
         tables = run(Path(folder) / "home", world, last)
+        assert evictions_apart(Path(folder) / "home") == []
     compare(world, lambda case: both_views(case, tables, last), ("oracle ", "product"))
     known = [row for case in world for rows in tables.values() for row in rows if case.owns_row(row)]
     assert len(known) == sum(map(len, tables.values())), "rows that belong to no case"
@@ -644,6 +645,17 @@ def test_days_are_as_the_oracle_says(seed: int) -> None:
         assert row["records_processed"] == row["records_received"] - row["lines_over_length"]
         assert row["stored_records"] == row["records_processed"] - sum(row[name] for name in LOSSES[:-1])
         assert row["balanced"] and row["revision"] == 1
+
+
+def evictions_apart(home: Path) -> list[Any]:
+    """Files whose `evicted_links` are not as many as their receipt says. Those of hashed e-mails have no such table."""
+    with duckdb.connect(str(home / "lake" / "bsync.duckdb"), read_only=True) as connection:
+        return connection.execute("""
+            SELECT file, told.evicted_mappings, evicted.links
+            FROM (FROM id_sync_receipts WHERE evicted_mappings > 0 AND NOT contains(file, '/c2c_id_')) AS told
+            FULL JOIN (SELECT file, count(*) AS links FROM evicted_links GROUP BY file) AS evicted USING (file)
+            WHERE told.evicted_mappings IS DISTINCT FROM evicted.links
+        """).fetchall()
 
 
 def both_views(case: Case, tables: Tables, last: date) -> tuple[View, View]:
